@@ -1,0 +1,27 @@
+package host
+
+// The devices that are ours, known again after a restart by these names.
+// Nothing else on a machine is ever changed, except by a plan that says so.
+const (
+	// IntegrationBridge is OVN's bridge, which ovn-controller makes.
+	IntegrationBridge = "br-int"
+	// NodeLink is the node's own leg in the join subnet, an internal port of
+	// the integration bridge.
+	NodeLink = "ovn0"
+	// EncapBridge carries the encapsulation address where the datapath runs in
+	// user space (docs/decisions/0004).
+	EncapBridge = "br-encap"
+	// EncapLink is the macvlan of the tunnel's NIC that is EncapBridge's only
+	// port.
+	EncapLink = "hwencap"
+)
+
+// RouteProtocol marks our routes in the kernel's tables, as rtnetlink(7) means
+// it: a number that tells who set a route. Nobody else is registered for it.
+const RouteProtocol = 158
+
+// IsOwn tells whether a device is one of ours, so that its addresses and
+// settings are ours to decide.
+func IsOwn(link string) bool {
+	return link == NodeLink || link == EncapBridge || link == EncapLink
+}

@@ -1,0 +1,80 @@
+package host
+
+import "net/netip"
+
+// KindMacvlan is the only kind of link that we make ourselves. All others
+// appear through Open vSwitch, or belong to the machine.
+const KindMacvlan = "macvlan"
+
+// Link is a network device. In a Snapshot every field is filled; in a Desired
+// state zero values mean "as it is".
+type Link struct {
+	Name     string
+	Kind     string // the kernel's word, such as "macvlan", "veth", "openvswitch"; empty for hardware
+	Parent   string // of a macvlan: the device below it
+	MAC      MAC
+	MTU      int // in bytes
+	Up       bool
+	NoARP    bool // neither asks nor answers for addresses
+	Loopback bool // in a Snapshot only
+}
+
+// Address is an address on a device, with the length of its network.
+type Address struct {
+	Link   string
+	Prefix netip.Prefix
+}
+
+// Route is a route of the main table. Without a Gateway the destination is on
+// the link; Source, if set, is the address that the node's own packets take.
+type Route struct {
+	Link    string
+	Prefix  netip.Prefix
+	Gateway netip.Addr
+	Source  netip.Addr
+}
+
+// Sysctl is a setting below /proc/sys, such as "net/ipv4/ip_forward".
+type Sysctl struct {
+	Key   string
+	Value string
+}
+
+// Network is what the kernel should hold of ours. The zero Network means
+// nothing: applying it takes away all that we ever put there.
+type Network struct {
+	Links     []Link
+	Addresses []Address
+	Routes    []Route
+	Sysctls   []Sysctl
+}
+
+// Snapshot is what the kernel holds, as far as plans depend on it: all links,
+// all addresses of global scope, and the interfaces that take routes from
+// router advertisements.
+type Snapshot struct {
+	Links     []Link
+	Addresses []Address
+	// Advertised names the links whose default route a router advertised.
+	Advertised []string
+}
+
+// Link finds a device by name.
+func (s Snapshot) Link(name string) (Link, bool) {
+	for _, link := range s.Links {
+		if link.Name == name {
+			return link, true
+		}
+	}
+	return Link{}, false
+}
+
+// Holder names the device that has an address.
+func (s Snapshot) Holder(addr netip.Addr) (Address, bool) {
+	for _, have := range s.Addresses {
+		if have.Prefix.Addr() == addr {
+			return have, true
+		}
+	}
+	return Address{}, false
+}
