@@ -16,7 +16,8 @@ type Link struct {
 	MTU      int // in bytes
 	Up       bool
 	NoARP    bool // neither asks nor answers for addresses
-	Loopback bool // in a Snapshot only
+	Loopback bool   // in a Snapshot only
+	Alias    string // in a Snapshot only; a pod's link carries its owner here
 }
 
 // Address is an address on a device, with the length of its network.

@@ -1,0 +1,101 @@
+package kernel
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"hawser/internal/delta"
+	"hawser/internal/host"
+)
+
+// setRoutes brings the routes of our protocol in the main table to what is
+// wanted. A route to the same destination that somebody else set is left
+// alone: the kernel refuses ours, and the error says which.
+func (w *work) setRoutes(want []host.Route) {
+	have, err := w.ownRoutes()
+	if err != nil {
+		w.errs = append(w.errs, err)
+		return
+	}
+	wanted := make(map[string]host.Route, len(want))
+	for _, route := range want {
+		wanted[route.Prefix.String()] = route
+	}
+	todo := delta.Diff(have, wanted, func(have, want host.Route) bool { return have == want })
+	for _, route := range todo.Remove {
+		w.done(w.handle.RouteDel(w.asRoute(route)), "delete route to %s", route.Prefix)
+	}
+	for _, route := range todo.Change {
+		if _, ok := w.link(route.Want.Link); ok {
+			w.done(w.handle.RouteReplace(w.asRoute(route.Want)), "change route to %s", route.Want.Prefix)
+		}
+	}
+	for _, route := range todo.Add {
+		if _, ok := w.link(route.Link); ok {
+			w.done(w.handle.RouteAdd(w.asRoute(route)), "add route to %s by %s", route.Prefix, route.Link)
+		}
+	}
+}
+
+// ownRoutes reads the routes of our protocol by destination.
+func (w *work) ownRoutes() (map[string]host.Route, error) {
+	names := map[int]string{}
+	for name, link := range w.links {
+		names[link.Attrs().Index] = name
+	}
+	routes, err := listRoutes(w.handle, host.RouteProtocol)
+	if err != nil {
+		return nil, fmt.Errorf("list our routes: %w", err)
+	}
+	found := make(map[string]host.Route, len(routes))
+	for _, route := range routes {
+		prefix := destination(route)
+		found[prefix.String()] = host.Route{
+			Link: names[route.LinkIndex], Prefix: prefix,
+			Gateway: asIP(route.Gw), Source: asIP(route.Src),
+		}
+	}
+	return found, nil
+}
+
+func (w *work) asRoute(route host.Route) *netlink.Route {
+	out := &netlink.Route{
+		Dst: asNet(route.Prefix), Gw: route.Gateway.AsSlice(), Src: route.Source.AsSlice(),
+		Protocol: host.RouteProtocol, Table: unix.RT_TABLE_MAIN,
+	}
+	if link, ok := w.links[route.Link]; ok {
+		out.LinkIndex = link.Attrs().Index
+	}
+	if !route.Gateway.IsValid() && route.Prefix.Addr().Is4() {
+		out.Scope = netlink.SCOPE_LINK
+	}
+	return out
+}
+
+// listRoutes reads the main table's routes of one protocol, of both families.
+func listRoutes(handle *netlink.Handle, protocol netlink.RouteProtocol) ([]netlink.Route, error) {
+	filter := &netlink.Route{Protocol: protocol, Table: unix.RT_TABLE_MAIN}
+	return dump(func() ([]netlink.Route, error) {
+		return handle.RouteListFiltered(unix.AF_UNSPEC, filter, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
+	})
+}
+
+// destination of a route; the kernel may leave out that of a default route.
+func destination(route netlink.Route) netip.Prefix {
+	if prefix, ok := asPrefix(route.Dst); ok {
+		return prefix
+	}
+	if route.Family == unix.AF_INET6 {
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+}
+
+func asIP(ip net.IP) netip.Addr {
+	addr, _ := netip.AddrFromSlice(ip)
+	return addr.Unmap()
+}

@@ -1,0 +1,80 @@
+package kernel
+
+import (
+	"errors"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"hawser/internal/host"
+)
+
+// watcher turns the kernel's notifications into hints. It keeps nothing of
+// them: whoever takes a hint reads the state anew, so a lost notification
+// (ENOBUFS) is just one more hint.
+type watcher struct {
+	socket *nl.NetlinkSocket
+	hints  chan struct{}
+	closed atomic.Bool
+}
+
+// watch subscribes, in the network namespace of the calling thread.
+func watch() (*watcher, error) {
+	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK,
+		unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
+	if err != nil {
+		return nil, err
+	}
+	w := &watcher{socket: socket, hints: make(chan struct{}, 1)}
+	go w.run()
+	return w, nil
+}
+
+func (w *watcher) close() {
+	w.closed.Store(true)
+	w.socket.Close()
+}
+
+// run reads until the socket is closed.
+func (w *watcher) run() {
+	for {
+		messages, _, err := w.socket.Receive()
+		switch {
+		case w.closed.Load() || errors.Is(err, os.ErrClosed):
+			return
+		case err != nil || anyMatters(messages):
+			w.hint()
+		}
+	}
+}
+
+// hint never blocks: a second hint before the first is taken adds nothing.
+func (w *watcher) hint() {
+	select {
+	case w.hints <- struct{}{}:
+	default:
+	}
+}
+
+func anyMatters(messages []syscall.NetlinkMessage) bool {
+	for _, message := range messages {
+		if matters(message) {
+			return true
+		}
+	}
+	return false
+}
+
+// matters keeps routes of other protocols away: on a router that speaks BGP
+// they change all day and mean nothing to us.
+func matters(message syscall.NetlinkMessage) bool {
+	if message.Header.Type != unix.RTM_NEWROUTE && message.Header.Type != unix.RTM_DELROUTE {
+		return true
+	}
+	const protocol = unsafe.Offsetof(unix.RtMsg{}.Protocol)
+	return len(message.Data) > int(protocol) && message.Data[protocol] == host.RouteProtocol
+}
