@@ -1,0 +1,130 @@
+package vswitch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/go-logr/logr"
+	"github.com/ovn-kubernetes/libovsdb/cache"
+	"github.com/ovn-kubernetes/libovsdb/client"
+	"github.com/ovn-kubernetes/libovsdb/model"
+
+	"hawser/internal/vswitch/vsdb"
+)
+
+// DefaultEndpoint is where Open vSwitch's own packages put the socket of the
+// database.
+const DefaultEndpoint = "unix:/run/openvswitch/db.sock"
+
+// connectTimeout bounds one attempt to connect, the reading of all rows
+// included; it takes milliseconds on a healthy node.
+const connectTimeout = 5 * time.Second
+
+// Client is a connection to the local Open_vSwitch database with a cache of the
+// tables in use. It is safe for concurrent use.
+type Client struct {
+	db   client.Client
+	turn chan struct{} // holds one token: see Apply
+
+	mu        sync.Mutex
+	pulse     chan struct{} // closed and replaced at every change
+	listeners []chan struct{}
+}
+
+// Dial connects to the database and returns when all rows are cached. It tries
+// again, at growing intervals, until it succeeds or ctx ends; the logger in ctx
+// hears of the connection's fate. Close ends it.
+func Dial(ctx context.Context, endpoint string) (*Client, error) {
+	rows, err := vsdb.FullDatabaseModel()
+	if err != nil {
+		return nil, fmt.Errorf("reading the model of the Open_vSwitch database: %w", err)
+	}
+	var c *Client
+	attempt := func() error {
+		c, err = connect(ctx, rows, endpoint)
+		return err
+	}
+	if giveUp := backoff.Retry(attempt, backoff.WithContext(patience(), ctx)); giveUp != nil {
+		return nil, fmt.Errorf("connecting to the Open_vSwitch database at %s (is ovsdb-server running?): %w", endpoint, errors.Join(giveUp, err))
+	}
+	return c, nil
+}
+
+func connect(ctx context.Context, rows model.ClientDBModel, endpoint string) (*Client, error) {
+	logger := logr.FromContextOrDiscard(ctx)
+	db, err := client.NewOVSDBClient(rows,
+		client.WithEndpoint(endpoint),
+		client.WithReconnect(connectTimeout, patience()),
+		client.WithLogger(&logger))
+	if err != nil {
+		return nil, backoff.Permanent(err)
+	}
+	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := db.Connect(bounded); err != nil {
+		return nil, err
+	}
+	c := &Client{db: db, turn: make(chan struct{}, 1), pulse: make(chan struct{})}
+	db.Cache().AddEventHandler(&cache.EventHandlerFuncs{
+		AddFunc:    func(string, model.Model) { c.beat() },
+		UpdateFunc: func(string, model.Model, model.Model) { c.beat() },
+		DeleteFunc: func(string, model.Model) { c.beat() },
+	})
+	if _, err := db.MonitorAll(bounded); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("reading all rows: %w", err)
+	}
+	return c, nil
+}
+
+// patience never gives up: a node without its switch can only wait for it.
+func patience() backoff.BackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(20*time.Millisecond),
+		backoff.WithMaxInterval(time.Second),
+		backoff.WithMaxElapsedTime(0))
+}
+
+// Connected tells whether the database can be reached now.
+func (c *Client) Connected() bool { return c.db.Connected() }
+
+// Close ends the connection for good.
+func (c *Client) Close() { c.db.Close() }
+
+// Changed gives the caller a channel of its own, which gets a value after the
+// database changed; changes that come faster than they are taken become one. It
+// is a hint to look again, and it lasts as long as the Client.
+func (c *Client) Changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	hint := make(chan struct{}, 1)
+	c.listeners = append(c.listeners, hint)
+	return hint
+}
+
+// beat wakes all who wait for a change. After a reconnection it comes at least
+// once, since every row is then read anew.
+func (c *Client) beat() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.pulse)
+	c.pulse = make(chan struct{})
+	for _, hint := range c.listeners {
+		select {
+		case hint <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// nextBeat is closed by the next change; who takes it before looking misses
+// nothing.
+func (c *Client) nextBeat() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pulse
+}

@@ -1,0 +1,346 @@
+package vswitch
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+
+	"hawser/internal/host"
+	"hawser/internal/vswitch/vsdb"
+)
+
+const (
+	hwaddrKey  = "hwaddr"   // in Bridge.other_config, the MAC of the local port
+	ifaceIDKey = "iface-id" // in Interface.external_ids, the logical port's name
+	internal   = "internal"
+)
+
+// draft is the transaction in the making for one owner. Building it is pure: it
+// compares a snapshot with what is wanted.
+type draft struct {
+	have    snapshot
+	owner   string
+	new     map[string]bool // bridges that this transaction inserts
+	guards  []ovsdb.Operation
+	ops     []ovsdb.Operation
+	changed int // bridges and ports
+}
+
+// compose says what has to be sent so that owner has what is wanted.
+func compose(have snapshot, owner string, want host.Switching) (*draft, error) {
+	d := &draft{have: have, owner: owner, new: map[string]bool{}}
+	for _, b := range want.Bridges {
+		if err := d.bridge(b); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range want.Ports {
+		if err := d.port(p); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.drop(want)
+}
+
+// operations puts the guards first, as they make the server refuse the rest.
+func (d *draft) operations() []ovsdb.Operation { return append(slices.Clone(d.guards), d.ops...) }
+
+func (d *draft) add(ops ...ovsdb.Operation) { d.ops = append(d.ops, ops...) }
+
+// claim is nil if the owner may write a row with these external_ids: its own, or
+// one that a real Kube-OVN left behind.
+func (d *draft) claim(what, name string, ids map[string]string) error {
+	holder := ids[ownerKey]
+	if ids[vendorKey] == vendor && (holder == d.owner || holder == "") {
+		return nil
+	}
+	if holder == "" {
+		holder = "somebody outside Hawser"
+	}
+	return fmt.Errorf("%s %s belongs to %s; rename it or remove it with ovs-vsctl: %w", what, name, holder, ErrForeign)
+}
+
+// mark adds what makes a row recognisable to the external_ids wanted of it.
+func (d *draft) mark(ids map[string]string) map[string]string {
+	marked := maps.Clone(ids)
+	if marked == nil {
+		marked = map[string]string{}
+	}
+	marked[vendorKey], marked[ownerKey] = vendor, d.owner
+	return marked
+}
+
+func (d *draft) bridge(want host.Bridge) error {
+	config := maps.Clone(want.OtherConfig)
+	if !want.MAC.IsZero() {
+		if config == nil {
+			config = map[string]string{}
+		}
+		config[hwaddrKey] = want.MAC.String()
+	}
+	have, found := d.have.bridges[want.Name]
+	if !found {
+		d.insertBridge(want, config)
+		return nil
+	}
+	if err := d.claim("bridge", want.Name, have.ExternalIDs); err != nil {
+		return err
+	}
+	columns := ovsdb.Row{}
+	if have.DatapathType != want.DatapathType {
+		columns["datapath_type"] = want.DatapathType
+	}
+	if value(have.FailMode) != want.FailMode {
+		columns["fail_mode"] = optional(want.FailMode)
+	}
+	mutations := append(editOf(have.OtherConfig, config).mutations("other_config"),
+		editOf(have.ExternalIDs, d.mark(want.ExternalIDs)).mutations("external_ids")...)
+	d.count(d.update(vsdb.BridgeTable, have.UUID, columns, mutations))
+	return nil
+}
+
+func (d *draft) insertBridge(want host.Bridge, config map[string]string) {
+	id := identity(vsdb.BridgeTable, want.Name)
+	local := d.insertPort(host.BridgePort{Name: want.Name, Type: internal})
+	d.add(ovsdb.Operation{Op: ovsdb.OperationInsert, Table: vsdb.BridgeTable, UUID: id, Row: ovsdb.Row{
+		"name":          want.Name,
+		"datapath_type": want.DatapathType,
+		"fail_mode":     optional(want.FailMode),
+		"ports":         setOf(ovsdb.UUID{GoUUID: local}),
+		"other_config":  mapOf(present(config)),
+		"external_ids":  mapOf(present(d.mark(want.ExternalIDs))),
+	}})
+	d.member(vsdb.OpenvSwitchTable, d.have.root.UUID, "bridges", ovsdb.MutateOperationInsert, id)
+	d.new[want.Name] = true
+	d.changed++
+}
+
+func (d *draft) port(want host.BridgePort) error {
+	if err := d.home(want); err != nil {
+		return err
+	}
+	if err := d.evict(want); err != nil {
+		return err
+	}
+	row, found := d.have.ports[want.Name]
+	if !found {
+		d.join(want.Bridge, d.insertPort(want))
+		d.changed++
+		return nil
+	}
+	if err := d.claim("port", want.Name, row.ExternalIDs); err != nil {
+		return err
+	}
+	d.count(d.amendPort(row, want))
+	return nil
+}
+
+// home guards that the bridge of a port exists when the transaction runs: a port
+// put into a bridge that does not exist would vanish without an error.
+func (d *draft) home(want host.BridgePort) error {
+	if d.new[want.Bridge] {
+		return nil
+	}
+	if _, found := d.have.bridges[want.Bridge]; !found {
+		return fmt.Errorf("%s of port %s: %w", want.Bridge, want.Name, ErrBridgeMissing)
+	}
+	atOnce := 0
+	d.guards = append(d.guards, ovsdb.Operation{
+		Op: ovsdb.OperationWait, Table: vsdb.BridgeTable, Timeout: &atOnce,
+		Where:   byName(want.Bridge),
+		Columns: []string{"name"}, Until: "==", Rows: []ovsdb.Row{{"name": want.Bridge}},
+	})
+	return nil
+}
+
+// evict makes room for a logical port: OVN binds a port to one interface only,
+// and flaps between two that claim it. A port left behind by Kube-OVN goes; one
+// of the same owner goes anyway, for it is not wanted.
+func (d *draft) evict(want host.BridgePort) error {
+	id := want.ExternalIDs[ifaceIDKey]
+	for name, iface := range d.have.ifaces {
+		if id == "" || name == want.Name || iface.ExternalIDs[ifaceIDKey] != id {
+			continue
+		}
+		row := d.have.ports[name]
+		if owned(row.ExternalIDs, d.owner) {
+			continue
+		}
+		if err := d.claim("port", name, row.ExternalIDs); err != nil {
+			return fmt.Errorf("logical port %s is already claimed: %w", id, err)
+		}
+		d.leave(row)
+	}
+	return nil
+}
+
+func (d *draft) insertPort(want host.BridgePort) (id string) {
+	id = identity(vsdb.PortTable, want.Name)
+	iface := identity(vsdb.InterfaceTable, want.Name)
+	d.add(
+		ovsdb.Operation{Op: ovsdb.OperationInsert, Table: vsdb.InterfaceTable, UUID: iface, Row: ovsdb.Row{
+			"name":         want.Name,
+			"type":         want.Type,
+			"mac":          optional(macText(want.MAC)),
+			"mtu_request":  optional(want.MTU),
+			"external_ids": mapOf(present(vendored(want.ExternalIDs))),
+		}},
+		ovsdb.Operation{Op: ovsdb.OperationInsert, Table: vsdb.PortTable, UUID: id, Row: ovsdb.Row{
+			"name":         want.Name,
+			"interfaces":   setOf(ovsdb.UUID{GoUUID: iface}),
+			"tag":          optional(want.Tag),
+			"external_ids": mapOf(d.mark(nil)),
+		}})
+	return id
+}
+
+// amendPort brings a port that exists to what is wanted; false if it is so.
+func (d *draft) amendPort(row vsdb.Port, want host.BridgePort) bool {
+	columns, have := ovsdb.Row{}, d.have.ifaces[want.Name]
+	if value(row.Tag) != want.Tag {
+		columns["tag"] = optional(want.Tag)
+	}
+	changed := d.update(vsdb.PortTable, row.UUID, columns, editOf(row.ExternalIDs, d.mark(nil)).mutations("external_ids"))
+
+	columns = ovsdb.Row{}
+	if have.Type != want.Type {
+		columns["type"] = want.Type
+	}
+	if value(have.MAC) != macText(want.MAC) {
+		columns["mac"] = optional(macText(want.MAC))
+	}
+	if value(have.MTURequest) != want.MTU {
+		columns["mtu_request"] = optional(want.MTU)
+	}
+	ids := editOf(have.ExternalIDs, vendored(want.ExternalIDs)).mutations("external_ids")
+	changed = d.update(vsdb.InterfaceTable, have.UUID, columns, ids) || changed
+	if d.have.home[row.UUID] == want.Bridge {
+		return changed
+	}
+	d.leave(row)
+	d.join(want.Bridge, row.UUID)
+	return true
+}
+
+// drop removes what the owner has and no longer wants.
+func (d *draft) drop(want host.Switching) error {
+	keepBridge, keepPort := map[string]bool{}, map[string]bool{}
+	for _, b := range want.Bridges {
+		keepBridge[b.Name] = true
+	}
+	for _, p := range want.Ports {
+		keepPort[p.Name] = true
+	}
+	have := d.have.of(d.owner)
+	for _, p := range have.Ports {
+		if !keepPort[p.Name] {
+			d.leave(d.have.ports[p.Name])
+			d.changed++
+		}
+	}
+	for _, b := range have.Bridges {
+		if keepBridge[b.Name] {
+			continue
+		}
+		if err := d.dropBridge(b.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropBridge removes a bridge. Its ports would go with it, so nobody else may
+// have one there.
+func (d *draft) dropBridge(name string) error {
+	for port, row := range d.have.ports {
+		if d.have.home[row.UUID] == name && port != name && !owned(row.ExternalIDs, d.owner) {
+			return fmt.Errorf("bridge %s still has port %s, which would vanish with it: %w", name, port, ErrForeign)
+		}
+	}
+	d.member(vsdb.OpenvSwitchTable, d.have.root.UUID, "bridges", ovsdb.MutateOperationDelete, d.have.bridges[name].UUID)
+	d.changed++
+	return nil
+}
+
+// leave takes a port out of its bridge; the server collects the rows.
+func (d *draft) leave(row vsdb.Port) {
+	bridge := d.have.bridges[d.have.home[row.UUID]]
+	d.member(vsdb.BridgeTable, bridge.UUID, "ports", ovsdb.MutateOperationDelete, row.UUID)
+}
+
+func (d *draft) join(bridge, port string) {
+	d.add(ovsdb.Operation{Op: ovsdb.OperationMutate, Table: vsdb.BridgeTable, Where: byName(bridge), Mutations: []ovsdb.Mutation{
+		{Column: "ports", Mutator: ovsdb.MutateOperationInsert, Value: setOf(ovsdb.UUID{GoUUID: port})},
+	}})
+}
+
+func (d *draft) member(table, row, column string, how ovsdb.Mutator, element string) {
+	d.add(ovsdb.Operation{Op: ovsdb.OperationMutate, Table: table, Where: byUUID(row), Mutations: []ovsdb.Mutation{
+		{Column: column, Mutator: how, Value: setOf(ovsdb.UUID{GoUUID: element})},
+	}})
+}
+
+// update adds the operations for one row; false if there are none.
+func (d *draft) update(table, row string, columns ovsdb.Row, mutations []ovsdb.Mutation) bool {
+	if len(columns) > 0 {
+		d.add(ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: table, Where: byUUID(row), Row: columns})
+	}
+	if len(mutations) > 0 {
+		d.add(ovsdb.Operation{Op: ovsdb.OperationMutate, Table: table, Where: byUUID(row), Mutations: mutations})
+	}
+	return len(columns)+len(mutations) > 0
+}
+
+func (d *draft) count(changed bool) {
+	if changed {
+		d.changed++
+	}
+}
+
+// vendored adds the mark that tools look for on interfaces.
+func vendored(ids map[string]string) map[string]string {
+	marked := maps.Clone(ids)
+	if marked == nil {
+		marked = map[string]string{}
+	}
+	marked[vendorKey] = vendor
+	return marked
+}
+
+// present leaves out the keys that are to be absent.
+func present(ids map[string]string) map[string]string {
+	kept := maps.Clone(ids)
+	maps.DeleteFunc(kept, func(_, v string) bool { return v == "" })
+	return kept
+}
+
+// optional turns the zero value into the empty set, OVSDB's "not set".
+func optional[T comparable](v T) ovsdb.OvsSet {
+	var zero T
+	if v == zero {
+		return setOf[T]()
+	}
+	return setOf(v)
+}
+
+func macText(mac host.MAC) string {
+	if mac.IsZero() {
+		return ""
+	}
+	return mac.String()
+}
+
+func byName(name string) []ovsdb.Condition {
+	return []ovsdb.Condition{{Column: "name", Function: ovsdb.ConditionEqual, Value: name}}
+}
+
+// namespace is the one of all row identities (docs/architecture, "identity").
+var namespace = uuid.NewSHA1(uuid.NameSpaceDNS, []byte("hawser.kubeovn.io"))
+
+// identity is the UUID that a row of ours is inserted with.
+func identity(table, name string) string {
+	return uuid.NewSHA1(namespace, []byte(table+"/"+name)).String()
+}
