@@ -15,11 +15,5 @@ type PodLink struct {
 	MAC       MAC    // of the end in the pod
 	MTU       int
 	Addresses []netip.Prefix // address with the length of its network
-	Routes    []PodRoute
-}
-
-// PodRoute is a route inside a pod.
-type PodRoute struct {
-	To  netip.Prefix
-	Via netip.Addr // zero when the destination is on the link
+	Routes    []Route        // in the pod; their Link is left empty, for there is only one
 }
