@@ -50,19 +50,19 @@ type IPSpec struct {
 	// for older tools; the two fields are what counts.
 	// +optional
 	// +kubebuilder:validation:MaxLength=90
-	// +kubebuilder:validation:XValidation:rule="self == '' || (self.split(',').size() <= 2 && self.split(',').all(a, isIP(a)))",message="must be an IP address, or an IPv4 and an IPv6 address separated by a comma"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (self.split(",").size() <= 2 && self.split(",").all(a, isIP(a)))`,message="must be an IP address, or an IPv4 and an IPv6 address separated by a comma"
 	IPAddress string `json:"ipAddress,omitempty"`
 
 	// V4IPAddress is the IPv4 address.
 	// +optional
 	// +kubebuilder:validation:MaxLength=15
-	// +kubebuilder:validation:XValidation:rule="self == '' || (isIP(self) && ip(self).family() == 4)",message="must be an IPv4 address"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 4)`,message="must be an IPv4 address"
 	V4IPAddress string `json:"v4IpAddress,omitempty"`
 
 	// V6IPAddress is the IPv6 address.
 	// +optional
 	// +kubebuilder:validation:MaxLength=45
-	// +kubebuilder:validation:XValidation:rule="self == '' || (isIP(self) && ip(self).family() == 6)",message="must be an IPv6 address"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (isIP(self) && ip(self).family() == 6)`,message="must be an IPv6 address"
 	V6IPAddress string `json:"v6IpAddress,omitempty"`
 
 	// MacAddress is the MAC of the holder's interface, as six pairs of

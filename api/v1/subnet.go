@@ -45,7 +45,7 @@ const ProviderOVN = "ovn"
 // +kubebuilder:printcolumn:name="V6Available",type=number,JSONPath=`.status.v6availableIPs`
 // +kubebuilder:printcolumn:name="ExcludeIPs",type=string,JSONPath=`.spec.excludeIps`
 // +kubebuilder:printcolumn:name="U2OInterconnectionIP",type=string,JSONPath=`.status.u2oInterconnectionIP`
-// +kubebuilder:validation:XValidation:rule="!has(self.spec.vpc) || self.spec.vpc != self.metadata.name",message="a Subnet must not have the name of its vpc: switch and router would be named alike"
+// +kubebuilder:validation:XValidation:rule=`!has(self.spec.vpc) || self.spec.vpc != self.metadata.name`,message="a Subnet must not have the name of its vpc: switch and router would be named alike"
 type Subnet struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -57,37 +57,40 @@ type Subnet struct {
 
 // SubnetSpec is what a user asks of a subnet.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.cidrBlock) && self.cidrBlock != ”) || (has(self.vlan) && self.vlan != ”)",message="cidrBlock is required: only a subnet with a vlan can go without addresses"
-// +kubebuilder:validation:XValidation:rule="(has(self.cidrBlock) && self.cidrBlock != ”) || ((!has(self.gateway) || self.gateway == ”) && (!has(self.excludeIps) || self.excludeIps.size() == 0) && (!has(self.vips) || self.vips.size() == 0) && (!has(self.u2oInterconnectionIP) || self.u2oInterconnectionIP == ”))",message="a subnet without cidrBlock has no addresses: gateway, excludeIps, vips and u2oInterconnectionIP must be empty"
-// +kubebuilder:validation:XValidation:rule="!has(self.gateway) || self.gateway == ” || !has(self.cidrBlock) || self.gateway.split(',').all(g, !isIP(g) || self.cidrBlock.split(',').exists(c, isCIDR(c) && cidr(c).containsIP(ip(g))))",message="gateway must lie in cidrBlock"
-// +kubebuilder:validation:XValidation:rule="!has(self.gateway) || self.gateway == ” || !has(self.cidrBlock) || self.gateway.split(',').all(g, !isIP(g) || !self.cidrBlock.split(',').exists(c, isCIDR(c) && !(cidr(c).prefixLength() in [31, 127]) && cidr(c).masked().ip() == ip(g)))",message="gateway must not be the network address of cidrBlock"
-// +kubebuilder:validation:XValidation:rule="!has(self.mtu) || self.mtu == 0 || self.mtu >= 1280 || !has(self.cidrBlock) || !self.cidrBlock.contains(':')",message="mtu must be at least 1280 in a subnet with IPv6 (RFC 8200)"
-// +kubebuilder:validation:XValidation:rule="!has(self.externalEgressGateway) || self.externalEgressGateway == ” || !has(self.natOutgoing) || !self.natOutgoing",message="externalEgressGateway and natOutgoing exclude each other"
-// +kubebuilder:validation:XValidation:rule="!has(self.externalEgressGateway) || self.externalEgressGateway == ” || !has(self.cidrBlock) || self.externalEgressGateway.split(',').all(g, self.cidrBlock.split(',').exists(c, c.contains(':') == g.contains(':')))",message="externalEgressGateway must be of an address family of cidrBlock"
-// +kubebuilder:validation:XValidation:rule="!has(self.logicalGateway) || !self.logicalGateway || !has(self.u2oInterconnection) || !self.u2oInterconnection",message="logicalGateway and u2oInterconnection exclude each other"
-// +kubebuilder:validation:XValidation:rule="!has(self.u2oFeatures) || !has(self.u2oFeatures.overlayOnlyRouting) || !self.u2oFeatures.overlayOnlyRouting || (has(self.u2oInterconnection) && self.u2oInterconnection && has(self.vlan) && self.vlan != ”)",message="u2oFeatures.overlayOnlyRouting needs u2oInterconnection and a vlan"
-// +kubebuilder:validation:XValidation:rule="!has(self.u2oInterconnectionIP) || self.u2oInterconnectionIP == ” || !has(self.cidrBlock) || self.u2oInterconnectionIP.split(',').all(a, !isIP(a) || self.cidrBlock.split(',').exists(c, isCIDR(c) && cidr(c).containsIP(ip(a))))",message="u2oInterconnectionIP must lie in cidrBlock"
-// +kubebuilder:validation:XValidation:rule="!has(self.u2oInterconnectionIP) || self.u2oInterconnectionIP == ” || !has(self.gateway) || !self.gateway.split(',').exists(g, self.u2oInterconnectionIP.split(',').exists(a, isIP(a) && isIP(g) && ip(a) == ip(g)))",message="u2oInterconnectionIP must differ from gateway"
-// +kubebuilder:validation:XValidation:rule="!has(self.vips) || !has(self.cidrBlock) || self.vips.all(v, !isIP(v) || self.cidrBlock.split(',').exists(c, isCIDR(c) && cidr(c).containsIP(ip(v))))",message="vips must lie in cidrBlock"
+// Rules across fields pass over a value that is no address at all: the rule of
+// its own field reports that.
+//
+// +kubebuilder:validation:XValidation:rule=`(has(self.cidrBlock) && self.cidrBlock.size() > 0) || (has(self.vlan) && self.vlan.size() > 0)`,message="cidrBlock is required: only a subnet with a vlan can go without addresses"
+// +kubebuilder:validation:XValidation:rule=`(has(self.cidrBlock) && self.cidrBlock.size() > 0) || ((!has(self.gateway) || self.gateway.size() == 0) && (!has(self.excludeIps) || self.excludeIps.size() == 0) && (!has(self.vips) || self.vips.size() == 0) && (!has(self.u2oInterconnectionIP) || self.u2oInterconnectionIP.size() == 0))`,message="a subnet without cidrBlock has no addresses: gateway, excludeIps, vips and u2oInterconnectionIP must be empty"
+// +kubebuilder:validation:XValidation:rule=`!has(self.cidrBlock) || !has(self.gateway) || self.gateway.split(",").all(g, !isIP(g) || self.cidrBlock.split(",").exists(c, isCIDR(c) && cidr(c).containsIP(ip(g))))`,message="gateway must lie in cidrBlock"
+// +kubebuilder:validation:XValidation:rule=`!has(self.cidrBlock) || !has(self.gateway) || self.gateway.split(",").all(g, !isIP(g) || !self.cidrBlock.split(",").exists(c, isCIDR(c) && !(cidr(c).prefixLength() in [31, 127]) && cidr(c).masked().ip() == ip(g)))`,message="gateway must not be the network address of cidrBlock"
+// +kubebuilder:validation:XValidation:rule=`!has(self.mtu) || self.mtu == 0 || self.mtu >= 1280 || !has(self.cidrBlock) || !self.cidrBlock.contains(":")`,message="mtu must be at least 1280 in a subnet with IPv6 (RFC 8200)"
+// +kubebuilder:validation:XValidation:rule=`!has(self.externalEgressGateway) || self.externalEgressGateway.size() == 0 || !has(self.natOutgoing) || !self.natOutgoing`,message="externalEgressGateway and natOutgoing exclude each other"
+// +kubebuilder:validation:XValidation:rule=`!has(self.cidrBlock) || !has(self.externalEgressGateway) || self.externalEgressGateway.split(",").all(g, !isIP(g) || self.cidrBlock.split(",").exists(c, c.contains(":") == g.contains(":")))`,message="externalEgressGateway must be of an address family of cidrBlock"
+// +kubebuilder:validation:XValidation:rule=`!has(self.logicalGateway) || !self.logicalGateway || !has(self.u2oInterconnection) || !self.u2oInterconnection`,message="logicalGateway and u2oInterconnection exclude each other"
+// +kubebuilder:validation:XValidation:rule=`!has(self.u2oFeatures) || !has(self.u2oFeatures.overlayOnlyRouting) || !self.u2oFeatures.overlayOnlyRouting || (has(self.u2oInterconnection) && self.u2oInterconnection && has(self.vlan) && self.vlan.size() > 0)`,message="u2oFeatures.overlayOnlyRouting needs u2oInterconnection and a vlan"
+// +kubebuilder:validation:XValidation:rule=`!has(self.cidrBlock) || !has(self.u2oInterconnectionIP) || self.u2oInterconnectionIP.split(",").all(a, !isIP(a) || self.cidrBlock.split(",").exists(c, isCIDR(c) && cidr(c).containsIP(ip(a))))`,message="u2oInterconnectionIP must lie in cidrBlock"
+// +kubebuilder:validation:XValidation:rule=`!has(self.gateway) || !has(self.u2oInterconnectionIP) || self.u2oInterconnectionIP.split(",").all(a, !isIP(a) || !self.gateway.split(",").exists(g, isIP(g) && ip(g) == ip(a)))`,message="u2oInterconnectionIP must differ from gateway"
+// +kubebuilder:validation:XValidation:rule=`!has(self.cidrBlock) || !has(self.vips) || self.vips.all(v, !isIP(v) || self.cidrBlock.split(",").exists(c, isCIDR(c) && cidr(c).containsIP(ip(v))))`,message="vips must lie in cidrBlock"
 type SubnetSpec struct {
 	// CIDRBlock is the subnet's prefix: an IPv4 one, an IPv6 one, or both
 	// separated by a comma. Host bits are cleared by the controller. It may be
 	// empty only in a subnet with a vlan, whose pods get a MAC and no address.
 	// +optional
 	// +kubebuilder:validation:MaxLength=90
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.split(',').all(c, isCIDR(c))",message="cidrBlock must be a CIDR such as 10.16.0.0/16, or an IPv4 and an IPv6 CIDR separated by a comma"
-	// +kubebuilder:validation:XValidation:rule="self.split(',').size() == 1 || (self.split(',').size() == 2 && self.split(',').exists_one(c, c.contains(':')))",message="cidrBlock may hold at most one CIDR of each address family"
-	// +kubebuilder:validation:XValidation:rule="self.split(',').all(c, !isCIDR(c) || cidr(c).prefixLength() < (c.contains(':') ? 128 : 32))",message="cidrBlock must be a network: /32 and /128 are single addresses"
-	// +kubebuilder:validation:XValidation:rule="self.split(',').all(c, !isCIDR(c) || cidr(c).ip().isGlobalUnicast())",message="cidrBlock must be of global unicast addresses: not loopback, link-local, multicast or unspecified ones"
-	// +kubebuilder:validation:XValidation:rule="self == self.lowerAscii()",message="cidrBlock must be written in lower case"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.split(",").all(c, isCIDR(c))`,message="cidrBlock must be a CIDR such as 10.16.0.0/16, or an IPv4 and an IPv6 CIDR separated by a comma"
+	// +kubebuilder:validation:XValidation:rule=`self.split(",").size() == 1 || (self.split(",").size() == 2 && self.split(",").exists_one(c, c.contains(":")))`,message="cidrBlock may hold at most one CIDR of each address family"
+	// +kubebuilder:validation:XValidation:rule=`self.split(",").all(c, !isCIDR(c) || cidr(c).prefixLength() < (c.contains(":") ? 128 : 32))`,message="cidrBlock must be a network: /32 and /128 are single addresses"
+	// +kubebuilder:validation:XValidation:rule=`self.split(",").all(c, !isCIDR(c) || cidr(c).ip().isGlobalUnicast())`,message="cidrBlock must be of global unicast addresses: not loopback, link-local, multicast or unspecified ones"
+	// +kubebuilder:validation:XValidation:rule=`self == self.lowerAscii()`,message="cidrBlock must be written in lower case"
 	CIDRBlock string `json:"cidrBlock,omitempty"`
 
 	// Gateway is the subnet's router address, one of each family of cidrBlock;
 	// the first host of each is taken where it is empty.
 	// +optional
 	// +kubebuilder:validation:MaxLength=90
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.split(',').all(g, isIP(g))",message="gateway must be an IP address, or an IPv4 and an IPv6 address separated by a comma"
-	// +kubebuilder:validation:XValidation:rule="self.split(',').size() == 1 || (self.split(',').size() == 2 && self.split(',').exists_one(g, g.contains(':')))",message="gateway may hold at most one address of each family"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || self.split(",").all(g, isIP(g))`,message="gateway must be an IP address, or an IPv4 and an IPv6 address separated by a comma"
+	// +kubebuilder:validation:XValidation:rule=`self.split(",").size() == 1 || (self.split(",").size() == 2 && self.split(",").exists_one(g, g.contains(":")))`,message="gateway may hold at most one address of each family"
 	Gateway string `json:"gateway,omitempty"`
 
 	// ExcludeIPs are addresses that are never given out: single ones, or ranges
@@ -95,8 +98,8 @@ type SubnetSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=1024
 	// +kubebuilder:validation:items:MaxLength=92
-	// +kubebuilder:validation:items:XValidation:rule="self.split('..').size() <= 2 && self.split('..').all(a, isIP(a))",message="must be an IP address or a range such as 10.16.0.10..10.16.0.20"
-	// +kubebuilder:validation:items:XValidation:rule="!self.contains('..') || self.split('..').all(a, a.contains(':')) || !self.contains(':')",message="both ends of a range must be of one address family"
+	// +kubebuilder:validation:items:XValidation:rule=`isIP(self) || (self.contains("..") && isIP(self.substring(0, self.indexOf(".."))) && isIP(self.substring(self.indexOf("..") + 2)))`,message="must be an IP address or a range such as 10.16.0.10..10.16.0.20"
+	// +kubebuilder:validation:items:XValidation:rule=`!self.contains("..") || self.substring(0, self.indexOf("..")).contains(":") == self.substring(self.indexOf("..")).contains(":")`,message="both ends of a range must be of one address family"
 	ExcludeIPs []string `json:"excludeIps,omitempty"`
 
 	// Namespaces are bound to the subnet: their pods get its addresses.
@@ -155,7 +158,7 @@ type SubnetSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=1024
 	// +kubebuilder:validation:items:MaxLength=50
-	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="must be a CIDR"
+	// +kubebuilder:validation:items:XValidation:rule=`isCIDR(self)`,message="must be a CIDR"
 	AllowSubnets []string `json:"allowSubnets,omitempty"`
 
 	// ACLs are the user's own rules on the logical switch.
@@ -202,7 +205,7 @@ type SubnetSpec struct {
 	// gets the pods' traffic unmasqueraded.
 	// +optional
 	// +kubebuilder:validation:MaxLength=90
-	// +kubebuilder:validation:XValidation:rule="self == '' || (self.split(',').size() <= 2 && self.split(',').all(g, isIP(g)))",message="externalEgressGateway must be one or two IP addresses separated by a comma"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (self.split(",").size() <= 2 && self.split(",").all(g, isIP(g)))`,message="externalEgressGateway must be one or two IP addresses separated by a comma"
 	ExternalEgressGateway string `json:"externalEgressGateway,omitempty"`
 
 	// PolicyRoutingPriority is the priority of the ip rules for
@@ -282,7 +285,7 @@ type SubnetSpec struct {
 	// is empty.
 	// +optional
 	// +kubebuilder:validation:MaxLength=90
-	// +kubebuilder:validation:XValidation:rule="self == '' || (self.split(',').size() <= 2 && self.split(',').all(a, isIP(a)))",message="u2oInterconnectionIP must be an IP address, or an IPv4 and an IPv6 address separated by a comma"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (self.split(",").size() <= 2 && self.split(",").all(a, isIP(a)))`,message="u2oInterconnectionIP must be an IP address, or an IPv4 and an IPv6 address separated by a comma"
 	U2OInterconnectionIP string `json:"u2oInterconnectionIP,omitempty"`
 
 	// U2OFeatures tune u2oInterconnection.
@@ -293,7 +296,7 @@ type SubnetSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=256
 	// +kubebuilder:validation:items:MaxLength=45
-	// +kubebuilder:validation:items:XValidation:rule="isIP(self)",message="must be an IP address"
+	// +kubebuilder:validation:items:XValidation:rule=`isIP(self)`,message="must be an IP address"
 	Vips []string `json:"vips,omitempty"`
 }
 
@@ -337,7 +340,7 @@ type NatOutgoingPolicyRule struct {
 // NatOutgoingPolicyMatch is a set of source and of destination addresses; an
 // empty one matches everything.
 //
-// +kubebuilder:validation:XValidation:rule="!(((has(self.srcIPs) && self.srcIPs.contains(':')) || (has(self.dstIPs) && self.dstIPs.contains(':'))) && ((has(self.srcIPs) && self.srcIPs.contains('.')) || (has(self.dstIPs) && self.dstIPs.contains('.'))))",message="srcIPs and dstIPs must be of one address family"
+// +kubebuilder:validation:XValidation:rule=`!((has(self.srcIPs) && self.srcIPs.contains(":")) || (has(self.dstIPs) && self.dstIPs.contains(":"))) || !((has(self.srcIPs) && self.srcIPs.contains(".")) || (has(self.dstIPs) && self.dstIPs.contains(".")))`,message="srcIPs and dstIPs must be of one address family"
 type NatOutgoingPolicyMatch struct {
 	// SrcIPs are addresses, CIDRs and ranges, separated by commas.
 	// +optional
@@ -411,6 +414,7 @@ type SubnetStatus struct {
 
 	// NatOutgoingPolicyRules are those of the spec, each with an id.
 	// +optional
+	// +kubebuilder:validation:MaxItems=500
 	NatOutgoingPolicyRules []NatOutgoingPolicyRuleStatus `json:"natOutgoingPolicyRules,omitempty"`
 
 	// U2OInterconnectionIP is the router's address in an underlay subnet.

@@ -89,13 +89,13 @@ type StaticRoute struct {
 	// CIDR is the prefix or the single address that the route is for.
 	// +optional
 	// +kubebuilder:validation:MaxLength=50
-	// +kubebuilder:validation:XValidation:rule="isCIDR(self) || isIP(self)",message="must be a CIDR or an IP address"
+	// +kubebuilder:validation:XValidation:rule=`isCIDR(self) || isIP(self)`,message="must be a CIDR or an IP address"
 	CIDR string `json:"cidr,omitempty"`
 
 	// NextHopIP is the address of the next router.
 	// +optional
 	// +kubebuilder:validation:MaxLength=50
-	// +kubebuilder:validation:XValidation:rule="self == '' || isIP(self)",message="must be an IP address"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || isIP(self)`,message="must be an IP address"
 	NextHopIP string `json:"nextHopIP,omitempty"`
 
 	// ECMPMode makes several routes of one prefix share the traffic.
@@ -114,7 +114,7 @@ type StaticRoute struct {
 
 // PolicyRoute is a routing policy.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.action) || self.action != 'reroute' || (has(self.nextHopIP) && self.nextHopIP != ”)",message="action reroute needs nextHopIP"
+// +kubebuilder:validation:XValidation:rule=`!has(self.action) || self.action != "reroute" || (has(self.nextHopIP) && self.nextHopIP.size() > 0)`,message="action reroute needs nextHopIP"
 type PolicyRoute struct {
 	// Priority decides between policies that match the same packet; the highest
 	// wins.
@@ -136,7 +136,7 @@ type PolicyRoute struct {
 	// separated by commas, share the traffic.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.split(',').all(a, isIP(a))",message="must be IP addresses separated by commas"
+	// +kubebuilder:validation:Pattern=`^([0-9a-fA-F:.]+(,[0-9a-fA-F:.]+)*)?$`
 	NextHopIP string `json:"nextHopIP,omitempty"`
 }
 
@@ -152,7 +152,7 @@ type VpcPeering struct {
 	// stack.
 	// +optional
 	// +kubebuilder:validation:MaxLength=90
-	// +kubebuilder:validation:XValidation:rule="self == '' || (self.split(',').size() <= 2 && self.split(',').all(c, isCIDR(c)))",message="must be an address with a prefix length, such as 169.254.0.1/30"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (self.split(",").size() <= 2 && self.split(",").all(c, isCIDR(c)))`,message="must be an address with a prefix length, such as 169.254.0.1/30"
 	LocalConnectIP string `json:"localConnectIP,omitempty"`
 }
 
@@ -167,7 +167,7 @@ type BFDPort struct {
 	// in dual stack.
 	// +optional
 	// +kubebuilder:validation:MaxLength=90
-	// +kubebuilder:validation:XValidation:rule="self == '' || (self.split(',').size() <= 2 && self.split(',').all(a, isIP(a)))",message="must be an IP address, or an IPv4 and an IPv6 address separated by a comma"
+	// +kubebuilder:validation:XValidation:rule=`self == "" || (self.split(",").size() <= 2 && self.split(",").all(a, isIP(a)))`,message="must be an IP address, or an IPv4 and an IPv6 address separated by a comma"
 	IP string `json:"ip,omitempty"`
 
 	// NodeSelector chooses the nodes that may host the port.
