@@ -22,6 +22,8 @@ var (
 	// ErrReserved: the address is the gateway, the network or the broadcast
 	// address, or the MAC is the gateway's.
 	ErrReserved = errors.New("reserved")
+	// ErrOneOfEach: a static request names two addresses of one family.
+	ErrOneOfEach = errors.New("two addresses of one family")
 	// ErrHeld: the holder already has a lease that is not what it now asks
 	// for. It has to be released first.
 	ErrHeld = errors.New("holder has another lease")
@@ -35,7 +37,7 @@ type Error struct {
 	Address netip.Addr
 	MAC     host.MAC
 	Family  Family // of ErrFull
-	By      string // of ErrTaken: who has it; of ErrHeld: where, "subnet address…"
+	By      string // of ErrTaken: who has it; of ErrHeld: what it has
 }
 
 // Unwrap makes errors.Is find the reason.
@@ -52,7 +54,9 @@ func (e *Error) Error() string {
 	case ErrReserved:
 		return fmt.Sprintf("%s is reserved in subnet %s", e.subject(), e.Subnet)
 	case ErrHeld:
-		return fmt.Sprintf("%s already holds %s", e.Holder, e.By)
+		return fmt.Sprintf("%s already has an address %s", e.Holder, e.By)
+	case ErrOneOfEach:
+		return fmt.Sprintf("%s is a second one of its family", e.subject())
 	}
 	return fmt.Sprintf("subnet %s: %v", e.Subnet, e.Reason)
 }
