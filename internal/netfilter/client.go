@@ -2,31 +2,110 @@ package netfilter
 
 import (
 	"context"
+	"fmt"
+	"net"
+	"sync"
+
+	"sigs.k8s.io/knftables"
 
 	"hawser/internal/host"
 )
 
+// table is the name of both tables. Tables of that name are ours alone, so one
+// that looks otherwise than we left it is brought back.
+const table = "kube-ovn"
+
 // Client holds both tables of one network namespace, the one it was opened in.
 type Client struct {
+	masquerade *masquerade
+	isolation  *isolation
+	watcher    *watcher
 }
 
 // Open looks for the nft program, version 1.0.1 or later. It needs
 // CAP_NET_ADMIN.
-func Open() (*Client, error) { return &Client{}, nil }
+func Open() (*Client, error) {
+	inet, err := knftables.New(knftables.InetFamily, table)
+	if err != nil {
+		return nil, fmt.Errorf("open nftables for masquerading: %w", err)
+	}
+	netdev, err := knftables.New(knftables.NetDevFamily, table)
+	if err != nil {
+		return nil, fmt.Errorf("open nftables for isolation: %w", err)
+	}
+	watcher, err := watch()
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to changes of nftables: %w", err)
+	}
+	c := newClient(inet, netdev, kernelIndex)
+	c.watcher = watcher
+	go watcher.run(c.forget)
+	return c, nil
+}
+
+// newClient is Open without the kernel.
+func newClient(inet, netdev knftables.Interface, index indexer) *Client {
+	return &Client{masquerade: &masquerade{nft: inet}, isolation: &isolation{nft: netdev, index: index}}
+}
+
+// Close ends the subscription. The tables stay: running pods need them.
+func (c *Client) Close() { c.watcher.close() }
+
+// Changed gives a hint when somebody else changed or deleted one of our tables,
+// as `nft flush ruleset` does. The next Apply and Isolate then read anew what is
+// there. A hint may be about a change of our own: it says "look again".
+func (c *Client) Changed() <-chan struct{} { return c.watcher.hints }
+
+// forget drops what is known of the tables.
+func (c *Client) forget() {
+	c.masquerade.forget()
+	c.isolation.forget()
+}
 
 // Apply brings the masquerading to what is wanted, in one transaction, and
 // counts what it had to change.
 func (c *Client) Apply(ctx context.Context, want host.Masquerade) (changed int, err error) {
-	return 0, ctx.Err()
+	return c.masquerade.apply(ctx, want)
 }
 
 // Isolate makes the host's stack deaf to devices: their frames reach only
 // packet sockets, which is how the userspace datapath reads them. The devices
 // have to exist and should still be down. Isolating twice is no error.
-func (c *Client) Isolate(ctx context.Context, devices ...string) error { return ctx.Err() }
+func (c *Client) Isolate(ctx context.Context, devices ...string) error {
+	return c.isolation.isolate(ctx, devices)
+}
 
 // Release forgets devices, which need not exist any more.
-func (c *Client) Release(ctx context.Context, devices ...string) error { return ctx.Err() }
+func (c *Client) Release(ctx context.Context, devices ...string) error {
+	return c.isolation.release(ctx, devices)
+}
 
-// Changed gives a hint when somebody else deleted one of our tables.
-func (c *Client) Changed() <-chan struct{} { return nil }
+// Sweep removes what isolated devices that are gone, and counts it.
+func (c *Client) Sweep(ctx context.Context) (removed int, err error) {
+	return c.isolation.sweep(ctx)
+}
+
+// indexer tells a device's index; two devices of one name, one after the other,
+// differ in it.
+type indexer func(device string) (int, error)
+
+func kernelIndex(device string) (int, error) {
+	link, err := net.InterfaceByName(device)
+	if err != nil {
+		return 0, err
+	}
+	return link.Index, nil
+}
+
+// cache is what is known of a table; the zero cache knows nothing.
+type cache[T any] struct {
+	mu    sync.Mutex // held while the table is read or written
+	known bool
+	value T
+}
+
+func (c *cache[T]) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = false
+}

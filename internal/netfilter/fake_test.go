@@ -1,0 +1,167 @@
+package netfilter
+
+import (
+	"errors"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/knftables"
+
+	"hawser/internal/host"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func fakes() (*Client, *knftables.Fake, *knftables.Fake) {
+	inet, netdev := knftables.NewFake(knftables.InetFamily, table), knftables.NewFake(knftables.NetDevFamily, table)
+	indices := map[string]int{"hwencap": 7, "0123456789ab_h": 8}
+	client := newClient(inet, netdev, func(device string) (int, error) {
+		if index, ok := indices[device]; ok {
+			return index, nil
+		}
+		return 0, errors.New("no such device")
+	})
+	return client, inet, netdev
+}
+
+func dualStack() host.Masquerade {
+	return host.Masquerade{
+		Gateway: "ovn0",
+		Sources: prefixes("10.16.0.0/16", "fd00:10:16::/112"),
+		Subnets: prefixes("10.16.0.0/16", "fd00:10:16::/112", "10.17.0.0/24", "100.64.0.0/16", "fd00:100:64::/112"),
+		Nodes:   []netip.Addr{netip.MustParseAddr("172.30.0.11"), netip.MustParseAddr("fd00:30::11")},
+	}
+}
+
+func prefixes(texts ...string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, text := range texts {
+		out = append(out, netip.MustParsePrefix(text))
+	}
+	return out
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (-want +got), -update writes it anew:\n%s", path, diff)
+	}
+}
+
+// fakeApply applies and returns the transaction that it took.
+func fakeApply(t *testing.T, client *Client, fake *knftables.Fake, want host.Masquerade) string {
+	t.Helper()
+	fake.LastTransaction = nil
+	if _, err := client.Apply(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	if fake.LastTransaction == nil {
+		return ""
+	}
+	return fake.LastTransaction.String()
+}
+
+func TestMasqueradeTransactions(t *testing.T) {
+	client, fake, _ := fakes()
+	golden(t, "fresh.txt", fakeApply(t, client, fake, dualStack()))
+	golden(t, "table.txt", fake.Dump())
+	if again := fakeApply(t, client, fake, dualStack()); again != "" {
+		t.Errorf("second apply did:\n%s", again)
+	}
+	changed := dualStack()
+	changed.Sources = prefixes("10.17.0.0/24")
+	changed.Nodes = append(changed.Nodes, netip.MustParseAddr("172.30.0.12"))
+	golden(t, "elements.txt", fakeApply(t, client, fake, changed))
+
+	restarted := newClient(fake, nil, nil)
+	if again := fakeApply(t, restarted, fake, changed); again != "" {
+		t.Errorf("a restarted agent did:\n%s", again)
+	}
+	golden(t, "nothing.txt", fakeApply(t, client, fake, host.Masquerade{}))
+}
+
+func TestMasqueradeRepairs(t *testing.T) {
+	client, fake, _ := fakes()
+	fakeApply(t, client, fake, dualStack())
+	want := fake.Dump()
+	for name, damage := range map[string]func(tx *knftables.Transaction){
+		"table gone":   func(tx *knftables.Transaction) { tx.Delete(&knftables.Table{}) },
+		"rules gone":   func(tx *knftables.Transaction) { tx.Flush(&knftables.Chain{Name: chainName}) },
+		"element gone": func(tx *knftables.Transaction) { tx.Flush(&knftables.Set{Name: "nodes4"}) },
+		"rule in front": func(tx *knftables.Transaction) {
+			tx.Insert(&knftables.Rule{Chain: chainName, Rule: "accept"})
+		},
+	} {
+		tx := fake.NewTransaction()
+		damage(tx)
+		if err := fake.Run(t.Context(), tx); err != nil {
+			t.Fatal(err)
+		}
+		client.forget()
+		fakeApply(t, client, fake, dualStack())
+		if diff := cmp.Diff(want, fake.Dump()); diff != "" {
+			t.Errorf("%s: table is not as it was:\n%s", name, diff)
+		}
+	}
+}
+
+func TestIntervalsNeverOverlap(t *testing.T) {
+	got := disjoint(prefixes("10.16.1.0/24", "10.16.0.0/16", "10.16.0.0/16", "fd00::/64", "10.17.0.9/16"))
+	want := prefixes("10.16.0.0/16", "10.17.0.0/16", "fd00::/64")
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestIsolationTransactions(t *testing.T) {
+	client, _, fake := fakes()
+	ctx := t.Context()
+	if err := client.Isolate(ctx, "hwencap", "0123456789ab_h"); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "isolate.txt", fake.LastTransaction.String())
+	fake.LastTransaction = nil
+	restarted := newClient(nil, fake, client.isolation.index)
+	for _, c := range []*Client{client, restarted} {
+		if err := c.Isolate(ctx, "hwencap", "0123456789ab_h"); err != nil || fake.LastTransaction != nil {
+			t.Errorf("isolating twice: %v, %v", err, fake.LastTransaction)
+		}
+	}
+	if err := client.Isolate(ctx, "gone"); err == nil || !strings.Contains(err.Error(), "isolate gone") {
+		t.Errorf("isolating a device that is not there: %v", err)
+	}
+	if err := client.Release(ctx, "0123456789ab_h", "never-there"); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "release.txt", fake.LastTransaction.String())
+}
+
+func TestHarms(t *testing.T) {
+	data := []byte{1, 0, 0, 0, 13, 0, 1, 0, 'k', 'u', 'b', 'e', '-', 'o', 'v', 'n', 0, 0, 0, 0}
+	if got := tableOf(data); got != table {
+		t.Errorf("table is %q", got)
+	}
+	for _, broken := range [][]byte{nil, {1, 0, 0, 0}, {1, 0, 0, 0, 2, 0, 1, 0}, {1, 0, 0, 0, 99, 0, 1, 0}} {
+		if got := tableOf(broken); got != "" {
+			t.Errorf("table of %v is %q", broken, got)
+		}
+	}
+	if harms(0x0a00) || !harms(0x0a02) || harms(0x0102) {
+		t.Error("only what takes away from nftables harms")
+	}
+}

@@ -1,0 +1,264 @@
+package netfilter
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"hawser/internal/host"
+	"hawser/test/netnstest"
+)
+
+// The world of these tests, all in throw-away namespaces:
+//
+//	pod 10.16.0.5 ── ovn0 100.64.0.2 │ node │ eth0 172.30.0.11 ── lan: host 172.30.0.2, outside 198.51.100.1
+//
+// and the same in IPv6. In the node, a table in kube-proxy's place sends the
+// Service 10.96.0.10:80 on to the host in the LAN, port 8080.
+type world struct {
+	pod, lan *netnstest.Namespace
+	client   *Client
+}
+
+func newWorld(t *testing.T) world {
+	t.Helper()
+	netnstest.NFT(t)
+	netnstest.Enter(t)
+	w := world{pod: netnstest.New(t), lan: netnstest.New(t)}
+	w.pod.Cable("ovn0", "eth0")
+	w.lan.Cable("eth0", "eth0")
+	for _, command := range []string{
+		"address add 100.64.0.2/16 dev ovn0", "address add fd00:100:64::2/112 dev ovn0 nodad",
+		"address add 172.30.0.11/24 dev eth0", "address add fd00:30::11/64 dev eth0 nodad",
+		"route add 10.16.0.0/16 dev ovn0", "-6 route add fd00:10:16::/112 dev ovn0",
+		"route add default via 172.30.0.2", "-6 route add default via fd00:30::2",
+	} {
+		netnstest.IP(t, "%s", command)
+	}
+	for _, command := range []string{
+		"address add 10.16.0.5/32 dev eth0", "address add fd00:10:16::5/128 dev eth0 nodad",
+		"route add default via 100.64.0.2 dev eth0 onlink", "-6 route add default via fd00:100:64::2 dev eth0 onlink",
+	} {
+		w.pod.IP("%s", command)
+	}
+	for _, command := range []string{
+		"address add 172.30.0.2/24 dev eth0", "address add 198.51.100.1/32 dev lo",
+		"address add fd00:30::2/64 dev eth0 nodad", "address add 2001:db8::1/128 dev lo nodad",
+		// Without masquerading, answers to the pod still find their way.
+		"route add 10.16.0.0/16 via 172.30.0.11", "-6 route add fd00:10:16::/112 via fd00:30::11",
+	} {
+		w.lan.IP("%s", command)
+	}
+	sh(t, "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
+	sh(t, "nft 'table inet kube-proxy { chain services { type nat hook prerouting priority -100; "+
+		"ip daddr 10.96.0.10 tcp dport 80 dnat to 172.30.0.2:8080; ip6 daddr fd00:10:96::10 tcp dport 80 dnat to [fd00:30::2]:8080; }\n}'")
+	w.serve(t)
+	client, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	w.client = client
+	return w
+}
+
+func sh(t *testing.T, command string) string {
+	t.Helper()
+	out, err := exec.Command("sh", "-c", command).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
+	return string(out)
+}
+
+// serve tells each caller on port 8080 of the LAN's host who it appears to be.
+func (w world) serve(t *testing.T) {
+	var listener net.Listener
+	w.lan.Do(func() (err error) {
+		listener, err = net.Listen("tcp", ":8080")
+		return err
+	})
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprint(conn, netip.MustParseAddrPort(conn.RemoteAddr().String()).Addr().Unmap())
+			conn.Close()
+		}
+	}()
+}
+
+// seenAs asks, from the pod, how it appears to target.
+func (w world) seenAs(target string) (source string) {
+	w.pod.Do(func() error {
+		conn, err := net.DialTimeout("tcp", target, 2*time.Second)
+		if err != nil {
+			source = err.Error()
+			return nil
+		}
+		defer conn.Close()
+		answer, err := io.ReadAll(conn)
+		source = string(answer)
+		return err
+	})
+	return source
+}
+
+func (w world) apply(t *testing.T, want host.Masquerade) int {
+	t.Helper()
+	changed, err := w.client.Apply(t.Context(), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return changed
+}
+
+func withHost(want host.Masquerade) host.Masquerade {
+	want.Nodes = append(want.Nodes, netip.MustParseAddr("172.30.0.2"), netip.MustParseAddr("fd00:30::2"))
+	return want
+}
+
+func TestWhoAPodAppearsToBe(t *testing.T) {
+	w := newWorld(t)
+	const pod4, pod6, node4, node6 = "10.16.0.5", "fd00:10:16::5", "172.30.0.11", "fd00:30::11"
+	check := func(when string, want map[string]string) {
+		t.Helper()
+		for target, source := range want {
+			if got := w.seenAs(target); got != source {
+				t.Errorf("%s: pod appears to %s as %s, want %s", when, target, got, source)
+			}
+		}
+	}
+	w.apply(t, withHost(dualStack()))
+	check("natOutgoing", map[string]string{
+		"10.96.0.10:80": node4, "[fd00:10:96::10]:80": node6, // by the Service: always masqueraded
+		"198.51.100.1:8080": node4, "[2001:db8::1]:8080": node6, // outside
+		"172.30.0.2:8080": pod4, "[fd00:30::2]:8080": pod6, // a node of the cluster
+	})
+	plain := withHost(dualStack())
+	plain.Sources = nil
+	w.apply(t, plain)
+	check("no natOutgoing", map[string]string{
+		"10.96.0.10:80": node4, "[fd00:10:96::10]:80": node6,
+		"198.51.100.1:8080": pod4, "[2001:db8::1]:8080": pod6,
+	})
+}
+
+func TestMasqueradeThreeLaws(t *testing.T) {
+	w := newWorld(t)
+	before := sh(t, "nft list ruleset")
+	if changed := w.apply(t, dualStack()); changed == 0 {
+		t.Error("nothing changed on an empty node")
+	}
+	if changed := w.apply(t, dualStack()); changed != 0 {
+		t.Errorf("second apply changed %d things", changed)
+	}
+	restarted, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer restarted.Close()
+	if changed, err := restarted.Apply(t.Context(), dualStack()); changed != 0 || err != nil {
+		t.Errorf("a restarted agent changed %d things, %v", changed, err)
+	}
+	w.apply(t, host.Masquerade{})
+	if after := sh(t, "nft list ruleset"); after != before {
+		t.Errorf("applying nothing leaves\n%s", after)
+	}
+}
+
+func TestMasqueradeComesBackAfterAFlush(t *testing.T) {
+	w := newWorld(t)
+	w.apply(t, dualStack())
+	for w.hinted(200 * time.Millisecond) {
+	}
+	w.apply(t, dualStack())
+	sh(t, "nft flush ruleset")
+	if !w.hinted(2 * time.Second) {
+		t.Fatal("no hint after nft flush ruleset")
+	}
+	if changed := w.apply(t, dualStack()); changed == 0 {
+		t.Error("the table was not brought back")
+	}
+	if list := sh(t, "nft list table inet kube-ovn"); !strings.Contains(list, "10.16.0.0/16") {
+		t.Error(list)
+	}
+}
+
+// hinted tells whether a hint comes within a time.
+func (w world) hinted(within time.Duration) bool {
+	select {
+	case <-w.client.Changed():
+		return true
+	case <-time.After(within):
+		return false
+	}
+}
+
+func TestChangesOfStrangersGiveNoHint(t *testing.T) {
+	w := newWorld(t)
+	sh(t, "nft add table inet other; nft add chain inet other c; nft add rule inet other c accept; nft delete table inet other")
+	if w.hinted(300 * time.Millisecond) {
+		t.Error("a hint after another table changed")
+	}
+}
+
+func TestIsolatedDeviceNeverAnswers(t *testing.T) {
+	w := newWorld(t)
+	answers := func() bool { return w.seenByPing() }
+	if !answers() {
+		t.Fatal("the control fails: the node does not answer before")
+	}
+	if err := w.client.Isolate(t.Context(), "ovn0"); err != nil {
+		t.Fatal(err)
+	}
+	w.pod.IP("neigh flush dev eth0")
+	if answers() {
+		t.Error("an isolated device answers")
+	}
+	for range 2 {
+		if err := w.client.Release(t.Context(), "ovn0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !answers() {
+		t.Error("a released device does not answer")
+	}
+}
+
+// seenByPing tells whether the node answers the pod, by a TCP refusal as good
+// as by an echo.
+func (w world) seenByPing() bool {
+	answer := w.seenAs("100.64.0.2:9")
+	return strings.Contains(answer, "refused")
+}
+
+func TestIsolationOutlivesNoDevice(t *testing.T) {
+	w := newWorld(t)
+	netnstest.IP(t, "link add hwencap link eth0 type macvlan mode private")
+	if err := w.client.Isolate(t.Context(), "hwencap"); err != nil {
+		t.Fatal(err)
+	}
+	netnstest.IP(t, "link del hwencap")
+	netnstest.IP(t, "link add hwencap link eth0 type macvlan mode private")
+	if err := w.client.Isolate(t.Context(), "hwencap"); err != nil {
+		t.Fatal(err)
+	}
+	if removed, err := w.client.Sweep(t.Context()); removed != 1 || err != nil {
+		t.Errorf("swept %d, %v", removed, err)
+	}
+	if list := sh(t, "nft list table netdev kube-ovn"); strings.Count(list, "hwencap\"") != 1 || !strings.Contains(list, "policy drop") {
+		t.Error(list)
+	}
+	if removed, err := w.client.Sweep(t.Context()); removed != 0 || err != nil {
+		t.Errorf("swept %d the second time, %v", removed, err)
+	}
+}
