@@ -3,6 +3,7 @@ package vswitch
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -81,34 +82,42 @@ func (c *Client) ifaceNamed(name string) (vsdb.Interface, bool) {
 
 // Owners lists, sorted, all owners with rows here whose name begins with prefix.
 func (c *Client) Owners(prefix string) []string {
+	have, err := c.snapshot()
+	if err != nil {
+		return nil
+	}
+	return have.owners(prefix)
+}
+
+func (s snapshot) owners(prefix string) []string {
 	seen := map[string]bool{}
 	note := func(ids map[string]string) {
 		if owner := ids[ownerKey]; ids[vendorKey] == vendor && owner != "" && strings.HasPrefix(owner, prefix) {
 			seen[owner] = true
 		}
 	}
-	for _, row := range list[vsdb.Bridge](c) {
+	for _, row := range s.bridges {
 		note(row.ExternalIDs)
 	}
-	for _, row := range list[vsdb.Port](c) {
+	for _, row := range s.ports {
 		note(row.ExternalIDs)
 	}
-	owners := make([]string, 0, len(seen))
-	for owner := range seen {
-		owners = append(owners, owner)
-	}
-	slices.Sort(owners)
-	return owners
+	return slices.Sorted(maps.Keys(seen))
 }
 
-// Have tells what an owner has here, sorted by name, with all external_ids that
-// the rows carry, those of ovn-controller included.
-func (c *Client) Have(owner string) host.Switching {
+// All tells what the owners whose name begins with prefix have here, bridges and
+// ports sorted by name, with all external_ids that the rows carry, those of
+// ovn-controller included.
+func (c *Client) All(prefix string) map[string]host.Switching {
+	all := map[string]host.Switching{}
 	have, err := c.snapshot()
 	if err != nil {
-		return host.Switching{}
+		return all
 	}
-	return have.of(owner)
+	for _, owner := range have.owners(prefix) {
+		all[owner] = have.of(owner)
+	}
+	return all
 }
 
 // of reads the rows of one owner back into words.

@@ -1,0 +1,91 @@
+// Package cni is the node agent's side of CNI: it attaches containers to the
+// virtual network, takes them off again, and says whether they still are.
+//
+//	plugin ──ADD──▶ wait for the pod's address ──▶ veth pair ──▶ OVSDB port
+//	                 (pod informer)                               │
+//	       ◀──────── wait for ovn-installed ◀── addresses, routes ┘
+//	                 (OVSDB monitor)              in the pod
+//
+// It keeps nothing between calls. What exists is written in OVSDB (the port, with
+// owner Pod/<namespace>/<name>) and in the kernel (the host end of the veth pair,
+// with the same owner as its alias), so that any step may be repeated, a call may
+// be cut off anywhere, and a restarted agent finds what it needs. ADD repeated
+// ends where ADD would have; DEL removes whatever there is; the sweep at start is
+// DEL for the pods that are no longer on this node. ADD undoes nothing when it
+// fails: runtimes call DEL then, and a later ADD of the pod replaces its port.
+package cni
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"hawser/internal/host"
+)
+
+// Pods are the pods of this node only, as a manager's cache gives them.
+type Pods interface {
+	client.Reader
+	GetInformer(ctx context.Context, obj client.Object, opts ...cache.InformerGetOption) (cache.Informer, error)
+	WaitForCacheSync(ctx context.Context) bool
+}
+
+// Switch is the local Open vSwitch; *vswitch.Client is one.
+type Switch interface {
+	Apply(ctx context.Context, owner string, want host.Switching) (changed int, err error)
+	All(prefix string) map[string]host.Switching
+	Installed(ctx context.Context, port string) error
+	Connected() bool
+}
+
+// Links makes the cables of pods; *kernel.Client does.
+type Links interface {
+	// Connect makes the pair, or finds it made, with the host end down.
+	Connect(ctx context.Context, link host.PodLink) error
+	// Configure gives the pod's end its addresses and routes and sets both up.
+	Configure(ctx context.Context, link host.PodLink) error
+	// Disconnect removes the pair; that there is none is no error.
+	Disconnect(ctx context.Context, hostLink string) error
+	// Check compares MAC and addresses of a pair, and that it is up.
+	Check(ctx context.Context, link host.PodLink) error
+	// PodLinks lists all pairs of ours, with Host and Owner only.
+	PodLinks(ctx context.Context) ([]host.PodLink, error)
+}
+
+// Isolation keeps the host's network stack from hearing a device that belongs to
+// the userspace datapath; *netfilter.Client does.
+type Isolation interface {
+	Isolate(ctx context.Context, devices ...string) error
+	Release(ctx context.Context, devices ...string) error
+}
+
+// Config is what the server needs. All but the last four have to be set.
+type Config struct {
+	Socket string // where to listen, normally cniwire.DefaultSocket
+	Pods   Pods
+	Switch Switch
+	Links  Links
+
+	// Isolation is asked only where Userspace says that the datapath runs there.
+	Isolation Isolation
+	Userspace func() bool
+	// MTU is that of new pods.
+	MTU func() int
+	// Ready says what the node still lacks before pods can be attached.
+	Ready func() error
+
+	// Explain says, if it knows, why a pod has no address; it may ask the API
+	// server and is only called when waiting was in vain.
+	Explain func(ctx context.Context, namespace, name string) string
+	// AddressWait and InstallWait bound the two waits of ADD; 0 is 30 s each.
+	AddressWait, InstallWait time.Duration
+	// Metrics takes the server's histograms; nil means none.
+	Metrics prometheus.Registerer
+}
+
+// defaultWait is long beside the 100 ms that ADD takes and short beside the four
+// minutes of kubelet, whose event then tells the user what is wrong.
+const defaultWait = 30 * time.Second
