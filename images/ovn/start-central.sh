@@ -1,0 +1,174 @@
+#!/bin/bash
+# start-central.sh runs OVN's northbound and southbound database and northd.
+#
+#   OVN_DB_IPS   addresses of all replicas, comma separated, the same everywhere
+#   POD_IP       this replica's address, one of them
+#   POD_IPS      the addresses to listen on (default: POD_IP)
+#   ENABLE_SSL   true: speak TLS with the files in /var/run/tls
+#   PROBE_INTERVAL, ELECTION_TIMER   milliseconds, default 15000 and 2000
+#   OVN_NORTHD_N_THREADS             default 1
+#
+# The databases are raft clusters, also with a single replica, so that one can
+# become three. They lie in /etc/ovn; a restart finds them there. A replica that
+# is stopped hands its leadership on before it goes.
+set -euo pipefail
+# shellcheck source=images/ovn/daemons.sh
+. "${BASH_SOURCE%/*}/daemons.sh"
+
+declare -A title=([nb]=OVN_Northbound [sb]=OVN_Southbound)
+declare -A port=([nb]=6641 [sb]=6642)
+declare -A raft_port=([nb]=6643 [sb]=6644)
+
+file() { echo "/etc/ovn/ovn$1_db.db"; }
+socket() { echo "/run/ovn/ovn$1_db.sock"; }
+schema() { echo "/usr/share/ovn/ovn-$1.ovsschema"; }
+raft_address() { echo "$(protocol):$(host "$2"):${raft_port[$1]}"; }
+
+# --- how a database comes to be -------------------------------------------
+
+others() {
+    local address
+    # shellcheck disable=SC2153  # POD_IP is no misspelling of POD_IPS
+    for address in ${OVN_DB_IPS//,/ }; do [ "$address" = "$POD_IP" ] || echo "$address"; done
+}
+
+# cluster_on ADDRESS DB asks a replica whether it belongs to a cluster: prints
+# "member", "none", or nothing when it does not answer.
+cluster_on() {
+    local answer query
+    query='["_Server",{"op":"select","table":"Database","where":[["name","==","'${title[$2]}'"]],"columns":["cid"]}]'
+    answer=$(ovsdb-client --timeout=3 "${tls[@]}" query "$(protocol):$(host "$1"):${port[$2]}" "$query" 2>/dev/null) || return 0
+    case $answer in *'["uuid"'*) echo member ;; *) echo none ;; esac
+}
+
+# cluster_exists waits until it is known whether there is a cluster. There is
+# none when more than half of the replicas, this one among them, have none: one
+# that existed would have had a majority, and two majorities share a replica.
+# That keeps a first replica with a new disk from starting a second cluster.
+cluster_exists() {
+    local total without address told=''
+    total=$(wc -w <<<"${OVN_DB_IPS//,/ }")
+    while true; do
+        without=1
+        for address in $(others); do
+            case $(cluster_on "$address" "$1") in
+                member) return 0 ;;
+                none) without=$((without + 1)) ;;
+            esac
+        done
+        [ $((2 * without)) -le "$total" ] || return 1
+        [ -n "$told" ] || say "$1: asking the other replicas ($(others | paste -sd' ')) whether there is a cluster"
+        told=yes
+        sleep 1
+    done
+}
+
+# prepare DB makes the database file where there is none. The first address of
+# the list founds the cluster, every other one joins it.
+prepare() {
+    local peer peers=()
+    if [ -e "$(file "$1")" ]; then
+        check_address "$1"
+        return
+    fi
+    if [ "$POD_IP" = "${OVN_DB_IPS%%,*}" ] && ! cluster_exists "$1"; then
+        say "$1: founding the cluster"
+        ovsdb-tool --election-timer="${ELECTION_TIMER:-2000}" create-cluster \
+            "$(file "$1")" "$(schema "$1")" "$(raft_address "$1" "$POD_IP")"
+        return
+    fi
+    for peer in $(others); do peers+=("$(raft_address "$1" "$peer")"); done
+    say "$1: joining the cluster of ${peers[*]}"
+    ovsdb-tool join-cluster "$(file "$1")" "${title[$1]}" "$(raft_address "$1" "$POD_IP")" "${peers[@]}"
+}
+
+# check_address: the members of a cluster know each other by address. A single
+# replica whose node got another one, or that now speaks TLS, founds its cluster
+# anew with the same content; one of several cannot, as the others would not
+# know it.
+check_address() {
+    local have want
+    have=$(ovsdb-tool db-local-address "$(file "$1")")
+    want=$(raft_address "$1" "$POD_IP")
+    [ "$have" != "$want" ] || return 0
+    [ -z "$(others)" ] ||
+        die "$1: the database's address is $have, this replica's is $want: remove $(file "$1") on this node so that it joins again"
+    say "$1: the address changed from $have to $want"
+    ovsdb-tool cluster-to-standalone "$(file "$1").content" "$(file "$1")"
+    ovsdb-tool --election-timer="${ELECTION_TIMER:-2000}" create-cluster \
+        "$(file "$1").new" "$(file "$1").content" "$want"
+    mv "$(file "$1").new" "$(file "$1")"
+    rm -f "$(file "$1").content"
+}
+
+# --- daemons --------------------------------------------------------------
+
+# configuration DB: on which sockets the server listens. The probe finds a
+# client whose machine went away; until then northd's lock stays with a dead one.
+configuration() {
+    local address remotes
+    remotes="\"punix:$(socket "$1")\": {}"
+    for address in ${POD_IPS//,/ }; do
+        remotes+=", \"p$(protocol):${port[$1]}:$(host "$address")\": {\"inactivity-probe\": ${PROBE_INTERVAL:-15000}}"
+    done
+    echo "{\"remotes\": {$remotes}, \"databases\": {\"$(file "$1")\": {}}}"
+}
+
+serve() {
+    configuration "$1" >"/run/ovn/ovn$1.json"
+    ovsdb-server --config-file="/run/ovn/ovn$1.json" --unixctl="/run/ovn/ovn$1_db.ctl" \
+        --pidfile="/run/ovn/ovn$1_db.pid" "${tls[@]}" "${logging[@]}" &
+    running "$1" $!
+    upgrade "$1" &
+}
+
+# upgrade brings the database to this image's schema once it is connected;
+# several replicas may try, the leader does it once.
+upgrade() {
+    local server
+    server=unix:$(socket "$1")
+    within 60 test -S "$(socket "$1")" || return 0
+    ovsdb-client --timeout=600 wait "$server" "${title[$1]}" connected || return 0
+    if [ "$(ovsdb-client needs-conversion "$server" "$(schema "$1")")" = yes ]; then
+        say "$1: converting to schema $(ovsdb-tool schema-version "$(schema "$1")")"
+        ovsdb-client --timeout=600 convert "$server" "$(schema "$1")" || say "$1: not converted, the leader may be another replica"
+    fi
+}
+
+start_nb() { serve nb; }
+start_sb() { serve sb; }
+
+start_northd() {
+    ovn-northd --ovnnb-db="$(endpoints "${port[nb]}")" --ovnsb-db="$(endpoints "${port[sb]}")" \
+        --n-threads="${OVN_NORTHD_N_THREADS:-1}" "${tls[@]}" --pidfile "${logging[@]}" &
+    running northd $!
+}
+
+# stop ends northd, which gives its lock away, and then the servers by their
+# command "exit", which hands leadership on; a signal would not.
+stop() {
+    local name pid
+    ovn-appctl --timeout=5 -t ovn-northd exit || true
+    for name in nb sb; do
+        [ -e "/run/ovn/ovn${name}_db.pid" ] || continue
+        pid=$(cat "/run/ovn/ovn${name}_db.pid")
+        ovs-appctl --timeout=5 -t "/run/ovn/ovn${name}_db.ctl" exit || true
+        ended "$pid"
+    done
+}
+
+: "${POD_IP:?is empty: the address of this replica}"
+: "${OVN_DB_IPS:?is empty: the addresses of all replicas}"
+: "${POD_IPS:=$POD_IP}"
+case ",$OVN_DB_IPS," in
+    *",$POD_IP,"*) ;;
+    *) die "this node's address $POD_IP is not among OVN_DB_IPS ($OVN_DB_IPS): set MASTER_NODES, or label the right nodes kube-ovn/role=master and upgrade the release" ;;
+esac
+mkdir -p /etc/ovn /run/ovn
+on_stop stop
+for db in nb sb; do
+    prepare "$db"
+    "start_$db"
+done
+start_northd
+supervise
