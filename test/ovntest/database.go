@@ -96,7 +96,7 @@ func (d *Database) Transact(operations ...string) string {
 // Dump gives the columns of a table, all if none is named, as sorted text.
 func (d *Database) Dump(table string, columns ...string) string {
 	d.t.Helper()
-	args := append([]string{"--no-headings", "--format=list", "dump", d.Endpoint, d.schema, table}, columns...)
+	args := append([]string{"--format=list", "dump", d.Endpoint, d.schema, table}, columns...)
 	return d.in.run(d.t, "usr/bin/ovsdb-client", args...)
 }
 

@@ -1,0 +1,172 @@
+package northbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ovn-kubernetes/libovsdb/client"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+
+	"hawser/internal/logical"
+)
+
+const (
+	// connectTimeout bounds the connection to one endpoint, so that a dead node
+	// does not keep us from the next.
+	connectTimeout = 3 * time.Second
+	// fillTimeout bounds the transfer of the whole database.
+	fillTimeout = 60 * time.Second
+	// transactTimeout bounds one transaction; a server that needs longer hangs.
+	transactTimeout = 30 * time.Second
+	// probeInterval is how often a server is asked for a sign of life. A machine
+	// that lost its power says nothing, so that asking is the only way to know.
+	probeInterval = 5 * time.Second
+)
+
+// session is one connection to the leader, with a replica of the database that
+// was complete when the session began. It ends with its connection and is never
+// revived, so that nobody reads a replica that is stale or half filled: what
+// was read holds if the session is alive after the reading.
+type session struct {
+	libovsdb client.Client
+	view     view
+	commits  *committer
+	ctx      context.Context // ends with the session
+	end      context.CancelCauseFunc
+	stopped  sync.WaitGroup
+}
+
+// open connects to the first endpoint that leads.
+func open(ctx context.Context, cfg Config, m *metrics) (*session, error) {
+	var failed []error
+	for _, endpoint := range cfg.Endpoints {
+		s, err := openEndpoint(ctx, cfg, endpoint, m)
+		if err == nil {
+			return s, nil
+		}
+		failed = append(failed, fmt.Errorf("%s: %w", endpoint, err))
+	}
+	return nil, errors.Join(failed...)
+}
+
+func openEndpoint(ctx context.Context, cfg Config, endpoint string, m *metrics) (*session, error) {
+	options := []client.Option{client.WithEndpoint(endpoint), client.WithLeaderOnly(true), client.WithLogger(&cfg.Logger)}
+	if cfg.TLS != nil {
+		options = append(options, client.WithTLSConfig(cfg.TLS))
+	}
+	libovsdb, err := client.NewOVSDBClient(pruned.Client(), options...)
+	if err != nil {
+		return nil, err
+	}
+	if err := connect(ctx, libovsdb); err != nil {
+		libovsdb.Close()
+		return nil, err
+	}
+	s := &session{libovsdb: libovsdb, view: newView(libovsdb.Cache())}
+	s.ctx, s.end = context.WithCancelCause(ctx)
+	s.commits = newCommitter(s.transact, m)
+	s.stopped.Go(func() { s.commits.run(s.ctx) })
+	s.stopped.Go(s.watch)
+	return s, nil
+}
+
+func connect(ctx context.Context, libovsdb client.Client) error {
+	short, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := libovsdb.Connect(short); err != nil {
+		return err
+	}
+	long, cancel := context.WithTimeout(ctx, fillTimeout)
+	defer cancel()
+	if _, err := libovsdb.Monitor(long, wholeContent()); err != nil {
+		return fmt.Errorf("reading the database: %w", err)
+	}
+	return nil
+}
+
+// wholeContent asks for all rows but only the columns that are read. The older
+// monitor_cond is what makes libovsdb report a replica that went wrong; picking
+// up where the last connection ended is of no use to a session.
+func wholeContent() *client.Monitor {
+	m := &client.Monitor{Method: ovsdb.ConditionalMonitorRPC}
+	for _, table := range tableNames {
+		t := client.TableMonitor{Table: table}
+		for column := range pruned.Schema.Table(table).Columns {
+			t.Fields = append(t.Fields, column)
+		}
+		m.Tables = append(m.Tables, t)
+	}
+	return m
+}
+
+// watch ends the session when the server closes the connection, stops leading
+// or gives no sign of life.
+func (s *session) watch() {
+	probe := time.NewTicker(probeInterval)
+	defer probe.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-s.libovsdb.DisconnectNotify():
+			s.end(errors.New("the server closed the connection or stopped leading"))
+			return
+		case <-probe.C:
+			s.probe()
+		}
+	}
+}
+
+func (s *session) probe() {
+	ctx, cancel := context.WithTimeout(s.ctx, probeInterval)
+	defer cancel()
+	if err := s.libovsdb.Echo(ctx); err != nil {
+		s.end(fmt.Errorf("no sign of life: %w", err))
+	}
+}
+
+func (s *session) transact(ctx context.Context, operations []ovsdb.Operation) ([]ovsdb.OperationResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, transactTimeout)
+	defer cancel()
+	results, err := s.libovsdb.Transact(ctx, operations...)
+	if err != nil {
+		// Whether it was carried out is unknown, and so is whether the replica
+		// will ever show it: only a new session can tell.
+		s.end(fmt.Errorf("transaction: %w", err))
+	}
+	return results, err
+}
+
+// submit plans what an owner wants and hands it in, unless there is nothing to
+// do: then the unit has no operations.
+func (s *session) submit(ctx context.Context, o logical.Owner, want logical.State) (*unit, error) {
+	s.commits.expected.Add(1)
+	u, err := s.view.plan(o, want)
+	if !s.alive() { // the replica may have been in pieces
+		err = errLost
+	}
+	if err != nil || len(u.operations) == 0 {
+		s.commits.expected.Add(-1)
+		return u, err
+	}
+	u.ctx = ctx
+	s.commits.hand(u)
+	return u, nil
+}
+
+func (s *session) alive() bool { return s.ctx.Err() == nil }
+
+// close ends the session and waits until it has let go of everything. Purging
+// matters: libovsdb's watcher of the leader never stops, and holds the replica.
+func (s *session) close() {
+	s.end(errors.New("closed"))
+	s.stopped.Wait()
+	replica := s.libovsdb.Cache()
+	s.libovsdb.Close()
+	if replica != nil {
+		replica.Purge(pruned)
+	}
+}
