@@ -11,41 +11,46 @@ import (
 	"hawser/internal/host"
 )
 
-// table is the name of both tables. Tables of that name are ours alone, so one
+// table is the name of all our tables. Tables of that name are ours alone, so one
 // that looks otherwise than we left it is brought back.
 const table = "kube-ovn"
 
-// Client holds both tables of one network namespace, the one it was opened in.
+// Client keeps the tables of one network namespace, the one it was opened in.
 type Client struct {
-	masquerade *masquerade
-	isolation  *isolation
-	watcher    *watcher
+	masquerade  *keeper
+	confinement *keeper
+	isolation   *isolation
+	watcher     *watcher
 }
 
 // Open looks for the nft program, version 1.0.1 or later. It needs
 // CAP_NET_ADMIN.
 func Open() (*Client, error) {
-	inet, err := knftables.New(knftables.InetFamily, table)
-	if err != nil {
-		return nil, fmt.Errorf("open nftables for masquerading: %w", err)
-	}
-	netdev, err := knftables.New(knftables.NetDevFamily, table)
-	if err != nil {
-		return nil, fmt.Errorf("open nftables for isolation: %w", err)
+	tables := map[knftables.Family]knftables.Interface{}
+	for _, family := range []knftables.Family{knftables.InetFamily, knftables.ARPFamily, knftables.NetDevFamily} {
+		nft, err := knftables.New(family, table)
+		if err != nil {
+			return nil, fmt.Errorf("open nftables, family %s: %w", family, err)
+		}
+		tables[family] = nft
 	}
 	watcher, err := watch()
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to changes of nftables: %w", err)
 	}
-	c := newClient(inet, netdev, kernelIndex)
+	c := newClient(tables, kernelIndex)
 	c.watcher = watcher
 	go watcher.run(c.forget)
 	return c, nil
 }
 
 // newClient is Open without the kernel.
-func newClient(inet, netdev knftables.Interface, index indexer) *Client {
-	return &Client{masquerade: &masquerade{nft: inet}, isolation: &isolation{nft: netdev, index: index}}
+func newClient(tables map[knftables.Family]knftables.Interface, index indexer) *Client {
+	return &Client{
+		masquerade:  &keeper{nft: tables[knftables.InetFamily], chain: masqueradeChain, sets: sets()},
+		confinement: &keeper{nft: tables[knftables.ARPFamily], chain: confineChain},
+		isolation:   &isolation{nft: tables[knftables.NetDevFamily], index: index},
+	}
 }
 
 // Close ends the subscription. The tables stay: running pods need them.
@@ -59,13 +64,28 @@ func (c *Client) Changed() <-chan struct{} { return c.watcher.hints }
 // forget drops what is known of the tables.
 func (c *Client) forget() {
 	c.masquerade.forget()
+	c.confinement.forget()
 	c.isolation.forget()
 }
 
-// Apply brings the masquerading to what is wanted, in one transaction, and
+// Masquerade brings the masquerading to what is wanted, in one transaction, and
 // counts what it had to change.
-func (c *Client) Apply(ctx context.Context, want host.Masquerade) (changed int, err error) {
-	return c.masquerade.apply(ctx, want)
+func (c *Client) Masquerade(ctx context.Context, want host.Masquerade) (changed int, err error) {
+	changed, err = c.masquerade.apply(ctx, masquerading(want))
+	if err != nil {
+		return 0, fmt.Errorf("bring table inet %s to what is wanted: %w", table, err)
+	}
+	return changed, nil
+}
+
+// Confine lets an address be answered for by ARP on its own device only. The
+// addresses given are all there are.
+func (c *Client) Confine(ctx context.Context, want []host.Address) (changed int, err error) {
+	changed, err = c.confinement.apply(ctx, confinement(want))
+	if err != nil {
+		return 0, fmt.Errorf("bring table arp %s to what is wanted: %w", table, err)
+	}
+	return changed, nil
 }
 
 // Isolate makes the host's stack deaf to devices: their frames reach only

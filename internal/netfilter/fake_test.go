@@ -17,16 +17,31 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func fakes() (*Client, *knftables.Fake, *knftables.Fake) {
-	inet, netdev := knftables.NewFake(knftables.InetFamily, table), knftables.NewFake(knftables.NetDevFamily, table)
+// fakes stand in for the kernel, a table of each family.
+type fakes struct {
+	inet, arp, netdev *knftables.Fake
+}
+
+func newFakes() fakes {
+	return fakes{
+		inet:   knftables.NewFake(knftables.InetFamily, table),
+		arp:    knftables.NewFake(knftables.ARPFamily, table),
+		netdev: knftables.NewFake(knftables.NetDevFamily, table),
+	}
+}
+
+// client is a client that knows nothing yet, as after a restart.
+func (f fakes) client() *Client {
 	indices := map[string]int{"hwencap": 7, "0123456789ab_h": 8}
-	client := newClient(inet, netdev, func(device string) (int, error) {
+	tables := map[knftables.Family]knftables.Interface{
+		knftables.InetFamily: f.inet, knftables.ARPFamily: f.arp, knftables.NetDevFamily: f.netdev,
+	}
+	return newClient(tables, func(device string) (int, error) {
 		if index, ok := indices[device]; ok {
 			return index, nil
 		}
 		return 0, errors.New("no such device")
 	})
-	return client, inet, netdev
 }
 
 func dualStack() host.Masquerade {
@@ -67,7 +82,7 @@ func golden(t *testing.T, name, got string) {
 func fakeApply(t *testing.T, client *Client, fake *knftables.Fake, want host.Masquerade) string {
 	t.Helper()
 	fake.LastTransaction = nil
-	if _, err := client.Apply(t.Context(), want); err != nil {
+	if _, err := client.Masquerade(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
 	if fake.LastTransaction == nil {
@@ -77,7 +92,8 @@ func fakeApply(t *testing.T, client *Client, fake *knftables.Fake, want host.Mas
 }
 
 func TestMasqueradeTransactions(t *testing.T) {
-	client, fake, _ := fakes()
+	kernel := newFakes()
+	client, fake := kernel.client(), kernel.inet
 	golden(t, "fresh.txt", fakeApply(t, client, fake, dualStack()))
 	golden(t, "table.txt", fake.Dump())
 	if again := fakeApply(t, client, fake, dualStack()); again != "" {
@@ -88,7 +104,7 @@ func TestMasqueradeTransactions(t *testing.T) {
 	changed.Nodes = append(changed.Nodes, netip.MustParseAddr("172.30.0.12"))
 	golden(t, "elements.txt", fakeApply(t, client, fake, changed))
 
-	restarted := newClient(fake, nil, nil)
+	restarted := kernel.client()
 	if again := fakeApply(t, restarted, fake, changed); again != "" {
 		t.Errorf("a restarted agent did:\n%s", again)
 	}
@@ -96,15 +112,16 @@ func TestMasqueradeTransactions(t *testing.T) {
 }
 
 func TestMasqueradeRepairs(t *testing.T) {
-	client, fake, _ := fakes()
+	kernel := newFakes()
+	client, fake := kernel.client(), kernel.inet
 	fakeApply(t, client, fake, dualStack())
 	want := fake.Dump()
 	for name, damage := range map[string]func(tx *knftables.Transaction){
 		"table gone":   func(tx *knftables.Transaction) { tx.Delete(&knftables.Table{}) },
-		"rules gone":   func(tx *knftables.Transaction) { tx.Flush(&knftables.Chain{Name: chainName}) },
+		"rules gone":   func(tx *knftables.Transaction) { tx.Flush(&knftables.Chain{Name: masqueradeChain}) },
 		"element gone": func(tx *knftables.Transaction) { tx.Flush(&knftables.Set{Name: "nodes4"}) },
 		"rule in front": func(tx *knftables.Transaction) {
-			tx.Insert(&knftables.Rule{Chain: chainName, Rule: "accept"})
+			tx.Insert(&knftables.Rule{Chain: masqueradeChain, Rule: "accept"})
 		},
 	} {
 		tx := fake.NewTransaction()
@@ -129,14 +146,15 @@ func TestIntervalsNeverOverlap(t *testing.T) {
 }
 
 func TestIsolationTransactions(t *testing.T) {
-	client, _, fake := fakes()
+	kernel := newFakes()
+	client, fake := kernel.client(), kernel.netdev
 	ctx := t.Context()
 	if err := client.Isolate(ctx, "hwencap", "0123456789ab_h"); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "isolate.txt", fake.LastTransaction.String())
 	fake.LastTransaction = nil
-	restarted := newClient(nil, fake, client.isolation.index)
+	restarted := kernel.client()
 	for _, c := range []*Client{client, restarted} {
 		if err := c.Isolate(ctx, "hwencap", "0123456789ab_h"); err != nil || fake.LastTransaction != nil {
 			t.Errorf("isolating twice: %v, %v", err, fake.LastTransaction)
@@ -163,5 +181,34 @@ func TestHarms(t *testing.T) {
 	}
 	if harms(0x0a00) || !harms(0x0a02) || harms(0x0102) {
 		t.Error("only what takes away from nftables harms")
+	}
+}
+
+func TestConfinementTransactions(t *testing.T) {
+	kernel := newFakes()
+	client, fake := kernel.client(), kernel.arp
+	want := []host.Address{
+		{Link: "br-encap", Prefix: netip.MustParsePrefix("192.168.0.2/16")},
+		{Link: "br-encap", Prefix: netip.MustParsePrefix("fd00::2/64")},
+	}
+	confine := func(client *Client, want []host.Address) int {
+		t.Helper()
+		changed, err := client.Confine(t.Context(), want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return changed
+	}
+	confine(client, want)
+	golden(t, "confine.txt", fake.LastTransaction.String())
+	if changed := confine(client, want) + confine(kernel.client(), want); changed != 0 {
+		t.Errorf("confining twice changed %d things", changed)
+	}
+	confine(client, nil)
+	if tables := fake.Dump(); tables != "" {
+		t.Errorf("confining nothing leaves\n%s", tables)
+	}
+	if changed := confine(client, want[1:]); changed != 0 {
+		t.Errorf("an IPv6 address changed %d things", changed)
 	}
 }

@@ -114,7 +114,7 @@ func (w world) seenAs(target string) (source string) {
 
 func (w world) apply(t *testing.T, want host.Masquerade) int {
 	t.Helper()
-	changed, err := w.client.Apply(t.Context(), want)
+	changed, err := w.client.Masquerade(t.Context(), want)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestMasqueradeThreeLaws(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer restarted.Close()
-	if changed, err := restarted.Apply(t.Context(), dualStack()); changed != 0 || err != nil {
+	if changed, err := restarted.Masquerade(t.Context(), dualStack()); changed != 0 || err != nil {
 		t.Errorf("a restarted agent changed %d things, %v", changed, err)
 	}
 	w.apply(t, host.Masquerade{})
@@ -260,5 +260,40 @@ func TestIsolationOutlivesNoDevice(t *testing.T) {
 	}
 	if removed, err := w.client.Sweep(t.Context()); removed != 0 || err != nil {
 		t.Errorf("swept %d the second time, %v", removed, err)
+	}
+}
+
+func TestConfinedAddressIsAnsweredOnItsDeviceOnly(t *testing.T) {
+	w := newWorld(t)
+	netnstest.IP(t, "link add br-encap type bridge")
+	netnstest.IP(t, "link set br-encap up")
+	netnstest.IP(t, "address add 192.168.0.2/16 dev br-encap")
+	netnstest.IP(t, "address add 192.168.0.3/16 dev br-encap")
+	w.lan.IP("address add 192.168.0.9/16 dev eth0")
+	netnstest.IP(t, "route add 192.168.0.9/32 dev eth0") // so that only ARP can fail
+	answered := func(target string) (yes bool) {
+		w.lan.Do(func() error {
+			_, err := net.DialTimeout("tcp", target, 500*time.Millisecond)
+			yes = strings.Contains(fmt.Sprint(err), "refused")
+			return nil
+		})
+		return yes
+	}
+	if !answered("192.168.0.3:9") {
+		t.Fatal("the control fails: eth0 does not answer for br-encap's address")
+	}
+	confined := []host.Address{{Link: "br-encap", Prefix: netip.MustParsePrefix("192.168.0.2/16")}}
+	if _, err := w.client.Confine(t.Context(), confined); err != nil {
+		t.Fatal(err)
+	}
+	if answered("192.168.0.2:9") {
+		t.Error("eth0 answers for an address confined to br-encap")
+	}
+	if _, err := w.client.Confine(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	w.lan.IP("neigh flush dev eth0")
+	if !answered("192.168.0.2:9") {
+		t.Error("eth0 does not answer after the address was let go")
 	}
 }

@@ -1,139 +1,115 @@
 package netfilter
 
 import (
-	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"sigs.k8s.io/knftables"
 
-	"hawser/internal/delta"
 	"hawser/internal/host"
 )
 
-// masquerade keeps the inet table.
-type masquerade struct {
-	nft knftables.Interface
-	cache[content]
-}
+// The names in the inet table; sets come in two families, "4" and "6".
+const (
+	masqueradeChain = "postrouting"
+	sourcesSet      = "sources"
+	subnetsSet      = "subnets"
+	nodesSet        = "nodes"
+)
 
-// content is what the table holds: the comments of its rules in order, and the
-// elements of its sets.
-type content struct {
-	comments []string
-	elements map[string]element
-}
+// priority comes after kube-proxy's own chain (100): what kube-proxy marked is
+// masqueraded and unmarked by itself first, and only what it left is ours.
+const priority = knftables.BaseChainPriority("110")
 
-func (m *masquerade) apply(ctx context.Context, want host.Masquerade) (int, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := m.read(ctx); err != nil {
-		return 0, fmt.Errorf("read table inet %s: %w", table, err)
+// masquerading draws the inet table.
+func masquerading(want host.Masquerade) blueprint {
+	if want.Gateway == "" {
+		return blueprint{}
 	}
-	wanted := content{}
-	if want.Gateway != "" {
-		wanted = content{comments: comments(rules(want.Gateway)), elements: elements(want)}
-	}
-	tx, changed := m.transaction(want, wanted)
-	if changed == 0 {
-		return 0, nil
-	}
-	m.known = false // until the kernel has agreed
-	if err := m.nft.Run(ctx, tx); err != nil {
-		return 0, fmt.Errorf("write table inet %s: %w", table, err)
-	}
-	m.known, m.value = true, wanted
-	return changed, nil
-}
-
-// transaction leads from what is known to what is wanted: by elements alone
-// where the rules are right, else by building the table anew, which the kernel
-// does in one step too.
-func (m *masquerade) transaction(want host.Masquerade, wanted content) (*knftables.Transaction, int) {
-	tx := m.nft.NewTransaction()
-	have := m.value
-	rebuild := !slices.Equal(have.comments, wanted.comments)
-	if rebuild {
-		tx.Add(&knftables.Table{})
-		tx.Delete(&knftables.Table{})
-		have.elements = nil
-	}
-	if rebuild && want.Gateway != "" {
-		addSkeleton(tx, want.Gateway)
-	}
-	todo := delta.Diff(have.elements, wanted.elements, func(have, want element) bool { return have == want })
-	for _, old := range todo.Remove {
-		tx.Delete(old.object())
-	}
-	for _, fresh := range todo.Add {
-		tx.Add(fresh.object())
-	}
-	return tx, tx.NumOperations()
-}
-
-func addSkeleton(tx *knftables.Transaction, gateway string) {
-	tx.Add(&knftables.Table{Comment: knftables.PtrTo("masquerading of the pod network; kept by kube-ovn-cni")})
-	for _, set := range sets() {
-		tx.Add(set)
-	}
-	tx.Add(&knftables.Chain{
-		Name:     chainName,
-		Type:     knftables.PtrTo(knftables.NATType),
-		Hook:     knftables.PtrTo(knftables.PostroutingHook),
-		Priority: knftables.PtrTo(priority),
-	})
-	for _, rule := range rules(gateway) {
-		tx.Add(&knftables.Rule{Chain: chainName, Rule: rule.text, Comment: &rule.comment})
+	return blueprint{
+		purpose: "masquerading of the pod network; kept by kube-ovn-cni",
+		chain: &knftables.Chain{
+			Name:     masqueradeChain,
+			Type:     knftables.PtrTo(knftables.NATType),
+			Hook:     knftables.PtrTo(knftables.PostroutingHook),
+			Priority: knftables.PtrTo(priority),
+		},
+		sets:     sets(),
+		rules:    rules(want.Gateway),
+		elements: elements(want),
 	}
 }
 
-// read fills the cache from the kernel. A table that is not there, or not all
-// of it, reads as empty.
-func (m *masquerade) read(ctx context.Context) error {
-	if m.known {
-		return nil
+// rules reads: what came from a pod and was sent on by kube-proxy has to come
+// back through this node; what leaves the cluster needs an address that the
+// world can answer to.
+func rules(gateway string) []rule {
+	outside := func(ip, family string) string {
+		return fmt.Sprintf("%[1]s saddr @%[3]s%[2]s %[1]s daddr != @%[4]s%[2]s %[1]s daddr != @%[5]s%[2]s masquerade fully-random",
+			ip, family, sourcesSet, subnetsSet, nodesSet)
 	}
-	found, err := m.list(ctx)
-	if err != nil && !knftables.IsNotFound(err) {
-		return err
+	return []rule{
+		newRule("pods to services", fmt.Sprintf("iifname %q ct status dnat masquerade fully-random", gateway)),
+		newRule("pods to the outside, IPv4", outside("ip", "4")),
+		newRule("pods to the outside, IPv6", outside("ip6", "6")),
 	}
-	if err != nil {
-		found = content{}
-	}
-	m.known, m.value = true, found
-	return nil
 }
 
-func (m *masquerade) list(ctx context.Context) (content, error) {
-	listed, err := m.nft.ListRules(ctx, chainName)
-	if err != nil {
-		return content{}, err
+// sets describes the six sets, empty.
+func sets() []*knftables.Set {
+	var out []*knftables.Set
+	for _, family := range []struct{ suffix, kind string }{{"4", "ipv4_addr"}, {"6", "ipv6_addr"}} {
+		out = append(out,
+			&knftables.Set{Name: sourcesSet + family.suffix, Type: family.kind, Flags: []knftables.SetFlag{knftables.IntervalFlag}},
+			&knftables.Set{Name: subnetsSet + family.suffix, Type: family.kind, Flags: []knftables.SetFlag{knftables.IntervalFlag}},
+			&knftables.Set{Name: nodesSet + family.suffix, Type: family.kind})
 	}
-	found := content{elements: map[string]element{}}
-	for _, rule := range listed {
-		comment := ""
-		if rule.Comment != nil {
-			comment = *rule.Comment
+	return out
+}
+
+// elements lists what the sets are to hold.
+func elements(want host.Masquerade) map[string]element {
+	out := map[string]element{}
+	put := func(set string, addr netip.Addr, value string) {
+		member := element{set: set + "6", value: value}
+		if addr.Is4() {
+			member.set = set + "4"
 		}
-		found.comments = append(found.comments, comment)
+		out[member.key()] = member
 	}
-	for _, set := range sets() {
-		members, err := m.nft.ListElements(ctx, "set", set.Name)
-		if err != nil {
-			return content{}, err
-		}
-		for _, member := range members {
-			e := element{set: set.Name, value: member.Key[0]}
-			found.elements[e.key()] = e
-		}
+	for _, prefix := range disjoint(want.Sources) {
+		put(sourcesSet, prefix.Addr(), spell(prefix))
 	}
-	return found, nil
+	for _, prefix := range disjoint(want.Subnets) {
+		put(subnetsSet, prefix.Addr(), spell(prefix))
+	}
+	for _, addr := range want.Nodes {
+		put(nodesSet, addr.Unmap(), addr.Unmap().String())
+	}
+	return out
 }
 
-func comments(rules []rule) []string {
-	var out []string
-	for _, rule := range rules {
-		out = append(out, rule.comment)
+// spell writes a prefix as nft lists it: without a length when it is one address.
+func spell(prefix netip.Prefix) string {
+	if prefix.IsSingleIP() {
+		return prefix.Addr().String()
+	}
+	return prefix.String()
+}
+
+// disjoint leaves out prefixes that others cover: an interval set refuses them.
+func disjoint(prefixes []netip.Prefix) []netip.Prefix {
+	sorted := make([]netip.Prefix, 0, len(prefixes))
+	for _, prefix := range prefixes {
+		sorted = append(sorted, prefix.Masked())
+	}
+	slices.SortFunc(sorted, func(a, b netip.Prefix) int { return a.Bits() - b.Bits() })
+	var out []netip.Prefix
+	for _, prefix := range sorted {
+		if !slices.ContainsFunc(out, prefix.Overlaps) {
+			out = append(out, prefix)
+		}
 	}
 	return out
 }
