@@ -97,9 +97,9 @@ func (w world) serve(t *testing.T) {
 }
 
 // seenAs asks, from the pod, how it appears to target.
-func (w world) seenAs(target string) (source string) {
+func (w world) seenAs(target string, within time.Duration) (source string) {
 	w.pod.Do(func() error {
-		conn, err := net.DialTimeout("tcp", target, 2*time.Second)
+		conn, err := net.DialTimeout("tcp", target, within)
 		if err != nil {
 			source = err.Error()
 			return nil
@@ -132,7 +132,7 @@ func TestWhoAPodAppearsToBe(t *testing.T) {
 	check := func(when string, want map[string]string) {
 		t.Helper()
 		for target, source := range want {
-			if got := w.seenAs(target); got != source {
+			if got := w.seenAs(target, 10*time.Second); got != source {
 				t.Errorf("%s: pod appears to %s as %s, want %s", when, target, got, source)
 			}
 		}
@@ -213,15 +213,14 @@ func TestChangesOfStrangersGiveNoHint(t *testing.T) {
 
 func TestIsolatedDeviceNeverAnswers(t *testing.T) {
 	w := newWorld(t)
-	answers := func() bool { return w.seenByPing() }
-	if !answers() {
+	if !w.nodeAnswers() {
 		t.Fatal("the control fails: the node does not answer before")
 	}
 	if err := w.client.Isolate(t.Context(), "ovn0"); err != nil {
 		t.Fatal(err)
 	}
 	w.pod.IP("neigh flush dev eth0")
-	if answers() {
+	if w.nodeAnswers() {
 		t.Error("an isolated device answers")
 	}
 	for range 2 {
@@ -229,15 +228,14 @@ func TestIsolatedDeviceNeverAnswers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !answers() {
+	if !w.nodeAnswers() {
 		t.Error("a released device does not answer")
 	}
 }
 
-// seenByPing tells whether the node answers the pod, by a TCP refusal as good
-// as by an echo.
-func (w world) seenByPing() bool {
-	answer := w.seenAs("100.64.0.2:9")
+// nodeAnswers tells whether the node answers the pod; a refusal is an answer.
+func (w world) nodeAnswers() bool {
+	answer := w.seenAs("100.64.0.2:9", time.Second)
 	return strings.Contains(answer, "refused")
 }
 
