@@ -1,9 +1,14 @@
 package overlay
 
 import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/plan"
-	"net/netip"
 )
 
 // Surroundings is what a Subnet must not clash with.
@@ -13,6 +18,92 @@ type Surroundings struct {
 	NodeIPs []netip.Addr        // InternalIPs
 }
 
-// Check compares a Subnet with what else there is in the cluster. Of two that
-// overlap the one that is not realised yet loses, else the younger.
-func Check(c Cluster, s *kubeovnv1.Subnet, around Surroundings) []plan.Problem { panic("skeleton") }
+// Check compares a Subnet with what else there is in the cluster. Of two
+// subnets that clash, the one whose spec is not realised yet has the problem,
+// else the younger: a mistake in one object never takes down another that works.
+func Check(c Cluster, s *kubeovnv1.Subnet, around Surroundings) []plan.Problem {
+	n, _ := Parse(c, s) // its own problems are the caller's to report
+	r := &reader{object: SubnetOwner(s.Name)}
+	r.checkVpc(c, n, around.Vpcs)
+	if n.Vpc == c.Vpc {
+		r.checkServices(c, n)
+		r.checkNodes(n, around.NodeIPs)
+	}
+	for _, other := range around.Subnets {
+		if other.Name != s.Name && precedes(other, s) {
+			r.checkOther(c, n, other)
+		}
+	}
+	return r.problems
+}
+
+func (r *reader) checkVpc(c Cluster, n Network, vpcs []string) {
+	if n.Name == c.Vpc || slices.Contains(vpcs, n.Name) {
+		r.report(plan.NameClash, "a Vpc is also named %s: in OVN, switch and router would be named alike; rename the subnet", n.Name)
+	}
+	if n.Vpc != c.Vpc && !slices.Contains(vpcs, n.Vpc) {
+		r.report(plan.UnknownVpc, "vpc %s does not exist", n.Vpc)
+	}
+}
+
+// checkServices: pods reach ClusterIPs through their node, which a subnet with
+// the same addresses would prevent.
+func (r *reader) checkServices(c Cluster, n Network) {
+	for _, prefix := range n.Prefixes {
+		for _, services := range c.ServiceCIDRs {
+			if prefix.Overlaps(services) {
+				r.report(plan.Overlap, "cidrBlock %s overlaps the service network %s", prefix, services)
+			}
+		}
+		for _, server := range c.APIServers {
+			if prefix.Contains(server) {
+				r.report(plan.Overlap, "cidrBlock %s contains the API server's service address %s", prefix, server)
+			}
+		}
+	}
+}
+
+// checkNodes: what is sent to a node must not be taken for a pod's. One node is
+// enough to say so.
+func (r *reader) checkNodes(n Network, nodes []netip.Addr) {
+	if i := slices.IndexFunc(nodes, n.Contains); i >= 0 {
+		r.report(plan.Overlap, "cidrBlock %s contains the node address %s", n.CIDR(), nodes[i])
+	}
+}
+
+func (r *reader) checkOther(c Cluster, n Network, subnet *kubeovnv1.Subnet) {
+	other, _ := Parse(c, subnet)
+	if RouterPortName(n.Vpc, n.Name) == RouterPortName(other.Vpc, other.Name) {
+		r.report(plan.NameClash, "its router port would be named %s, as that of subnet %s in vpc %s; rename the subnet",
+			RouterPortName(n.Vpc, n.Name), other.Name, other.Vpc)
+	}
+	if n.Vpc != other.Vpc || subnet.Spec.Vlan != "" {
+		return
+	}
+	for _, mine := range n.Prefixes {
+		for _, theirs := range other.Prefixes {
+			if mine.Overlaps(theirs) {
+				r.report(plan.Overlap, "cidrBlock %s overlaps %s of subnet %s in vpc %s", mine, theirs, other.Name, n.Vpc)
+			}
+		}
+	}
+}
+
+// precedes orders subnets by right of way.
+func precedes(a, b *kubeovnv1.Subnet) bool {
+	if realised := isRealised(a); realised != isRealised(b) {
+		return realised
+	}
+	return olderFirst(a, b) < 0
+}
+
+// isRealised tells whether the spec as it is now is in OVN.
+func isRealised(s *kubeovnv1.Subnet) bool {
+	return slices.ContainsFunc(s.Status.Conditions, func(c kubeovnv1.Condition) bool {
+		return c.Type == kubeovnv1.ConditionReady && c.Status == metav1.ConditionTrue && c.ObservedGeneration == s.Generation
+	})
+}
+
+func olderFirst(a, b *kubeovnv1.Subnet) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+}

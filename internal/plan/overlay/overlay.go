@@ -1,14 +1,21 @@
 package overlay
 
 import (
+	"fmt"
 	"net/netip"
-
-	corev1 "k8s.io/api/core/v1"
+	"strings"
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/ipam"
 	"hawser/internal/logical"
 	"hawser/internal/plan"
+)
+
+// Priorities of policies on a router, as Kube-OVN has them.
+const (
+	prioritySubnet = 31000 // stays inside
+	priorityNode   = 30000 // to a node's own address
+	priorityEgress = 29000 // out through the node that the pod is on
 )
 
 // VpcInput is all that a Vpc's state depends on.
@@ -18,49 +25,62 @@ type VpcInput struct {
 	Join    Network // used by the default VPC only
 }
 
-// Vpc plans a logical router.
-func Vpc(in VpcInput) (logical.State, []plan.Problem) { panic("skeleton") }
-
-// SubnetInput is all that a Subnet's state depends on.
-type SubnetInput struct {
-	Cluster Cluster
-	Network Network
-	Join    Network // used by private subnets of the default VPC only
-	// Others are the prefixes of all other subnets of the VPC but join; only a
-	// private subnet looks at them.
-	Others []netip.Prefix
+// Vpc plans a logical router. That of the default VPC has a default route to
+// the join gateway, which is the router itself: it leads nowhere, but without
+// one a packet for the outside would be dropped before the policies that send
+// it to a node are asked.
+func Vpc(in VpcInput) (logical.State, []plan.Problem) {
+	state := logical.State{Routers: []logical.Router{{
+		Name: in.Vpc.Name,
+		// Learned neighbours are forgotten after five minutes without use.
+		Options: map[string]string{"mac_binding_age_threshold": "300"},
+	}}}
+	if in.Vpc.Name != in.Cluster.Vpc {
+		return state, nil
+	}
+	state.PortGroups = []logical.PortGroup{{Name: NodesGroup}}
+	for _, gateway := range in.Join.Gateways {
+		state.StaticRoutes = append(state.StaticRoutes, logical.StaticRoute{
+			Router: in.Vpc.Name, Prefix: everywhere(gateway), NextHop: gateway,
+		})
+	}
+	return state, nil
 }
 
-// Subnet plans a logical switch and its attachment to the router.
-func Subnet(in SubnetInput) (logical.State, []plan.Problem) { panic("skeleton") }
-
-// NodeInput is all that a Node's state depends on. Lease is that of
-// NodePortName(node) in the join subnet.
-type NodeInput struct {
-	Cluster Cluster
-	Node    *corev1.Node
-	Join    Network
-	Lease   ipam.Lease
+// everywhere is the default route's prefix of an address' family.
+func everywhere(addr netip.Addr) netip.Prefix {
+	if addr.Is4() {
+		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 }
 
-// Node plans the port of ovn0 and the policies that lead to it.
-func Node(in NodeInput) (logical.State, []plan.Problem) { panic("skeleton") }
-
-// NodeAnnotations returns what tells the agent how to configure ovn0.
-func NodeAnnotations(in NodeInput) map[string]string { panic("skeleton") }
-
-// PodInput is all that a Pod's state depends on. Lease is that of
-// PodPortName(pod) in the subnet.
-type PodInput struct {
-	Cluster Cluster
-	Pod     *corev1.Pod
-	Network Network
-	Lease   ipam.Lease
+// missingAddress says that there is no lease to plan with yet.
+func missingAddress(object logical.Owner, port string) []plan.Problem {
+	return []plan.Problem{{Object: object, Reason: plan.MissingAddress, Message: fmt.Sprintf("%s has no address yet", port)}}
 }
 
-// Pod plans a pod's port. The pod has to be on a node.
-func Pod(in PodInput) (logical.State, []plan.Problem) { panic("skeleton") }
+// portAddresses is the one entry of a port's addresses: "MAC ip ip".
+func portAddresses(lease ipam.Lease, more ...netip.Addr) []string {
+	entry := lease.MAC.String()
+	for _, addr := range append(append([]netip.Addr{}, lease.Addresses...), more...) {
+		entry += " " + addr.String()
+	}
+	return []string{entry}
+}
 
-// PodAnnotations returns the contract's annotations of a pod whose port is
-// committed, all of them in one patch.
-func PodAnnotations(in PodInput) map[string]string { panic("skeleton") }
+// ip is the family's word in OVN's expressions, "ip4" or "ip6".
+func ip(addr netip.Addr) string {
+	if addr.Is4() {
+		return "ip4"
+	}
+	return "ip6"
+}
+
+// oneOf writes a set of alternatives.
+func oneOf(members []string) string {
+	if len(members) == 1 {
+		return members[0]
+	}
+	return "{" + strings.Join(members, ", ") + "}"
+}

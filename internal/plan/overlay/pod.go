@@ -1,0 +1,56 @@
+package overlay
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/ipam"
+	"hawser/internal/logical"
+	"hawser/internal/plan"
+)
+
+// PodInput is all that a Pod's state depends on. Lease is that of
+// PodPortName(namespace, pod) in the subnet.
+type PodInput struct {
+	Cluster Cluster
+	Pod     *corev1.Pod
+	Network Network
+	Lease   ipam.Lease
+}
+
+// Pod plans a pod's port. The pod has to be on a node. In the default VPC the
+// port joins that node's group, whose packets leave through the node.
+func Pod(in PodInput) (logical.State, []plan.Problem) {
+	name := PodPortName(in.Pod.Namespace, in.Pod.Name)
+	if len(in.Lease.Addresses) == 0 {
+		return logical.State{}, missingAddress(PodOwner(in.Pod.Namespace, in.Pod.Name), name)
+	}
+	port := logical.SwitchPort{
+		Switch: in.Network.Name, Name: name,
+		Addresses: portAddresses(in.Lease),
+		ExternalIDs: map[string]string{
+			"pod": in.Pod.Namespace + "/" + in.Pod.Name,
+			"ls":  in.Network.Name,
+		},
+	}
+	if in.Network.Vpc == in.Cluster.Vpc {
+		port.Groups = []string{NodeGroup(in.Pod.Spec.NodeName)}
+	}
+	return logical.State{SwitchPorts: []logical.SwitchPort{port}}, nil
+}
+
+// PodAnnotations returns the contract's annotations of a pod whose port is
+// committed, all of them in one patch.
+func PodAnnotations(in PodInput) map[string]string {
+	return map[string]string{
+		kubeovnv1.AnnotationAllocated:     "true",
+		kubeovnv1.AnnotationRouted:        "true",
+		kubeovnv1.AnnotationIPAddress:     joined(in.Lease.Addresses, ","),
+		kubeovnv1.AnnotationMACAddress:    in.Lease.MAC.String(),
+		kubeovnv1.AnnotationCIDR:          in.Network.CIDR(),
+		kubeovnv1.AnnotationGateway:       in.Network.Gateway(),
+		kubeovnv1.AnnotationLogicalSwitch: in.Network.Name,
+		kubeovnv1.AnnotationLogicalRouter: in.Network.Vpc,
+		kubeovnv1.AnnotationPodNICType:    kubeovnv1.PodNICVeth,
+	}
+}

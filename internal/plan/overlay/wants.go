@@ -1,0 +1,140 @@
+package overlay
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/host"
+	"hawser/internal/ipam"
+	"hawser/internal/plan"
+)
+
+// Wants reads a pod's annotations ip_address, ip_pool, ip_family and
+// mac_address into a request for its subnet n.
+func Wants(pod *corev1.Pod, n Network) (ipam.Request, []plan.Problem) {
+	r := &reader{object: PodOwner(pod.Namespace, pod.Name)}
+	want := ipam.Request{MAC: r.mac(pod), Only: r.family(pod, n)}
+	pinned := r.pinned(pod)
+	for _, set := range pinned {
+		for _, addr := range set {
+			if !n.Contains(addr) {
+				r.report(plan.OutOfSubnet, "address %s lies outside %s of subnet %s", addr, n.CIDR(), n.Name)
+			}
+		}
+	}
+	if pod.Annotations[kubeovnv1.AnnotationIPAddress] == "" {
+		want.Candidates = ownFirst(pod, pinned)
+	} else if len(pinned) == 1 {
+		want.Addresses = pinned[0]
+	}
+	return want, r.problems
+}
+
+// pinned returns the sets of addresses that a pod may have, or nil if it leaves
+// the choice to us. A single address has precedence over a pool: it is what we
+// note down once the choice is made.
+func (r *reader) pinned(pod *corev1.Pod) [][]netip.Addr {
+	if text := pod.Annotations[kubeovnv1.AnnotationIPAddress]; text != "" {
+		return r.sets(kubeovnv1.AnnotationIPAddress, []string{text})
+	}
+	text := pod.Annotations[kubeovnv1.AnnotationIPPool]
+	if text == "" {
+		return nil
+	}
+	if !strings.ContainsAny(text, ".:,;") {
+		r.report(plan.Unsupported, "annotation %s: IPPool %q: pools by name are not supported yet, list addresses", kubeovnv1.AnnotationIPPool, text)
+		return nil
+	}
+	return r.sets(kubeovnv1.AnnotationIPPool, poolWords(text))
+}
+
+// poolWords splits a pool: "v4,v6;v4,v6" are pairs, "ip,ip" are single
+// addresses, unless they are one of each family, which is one pair.
+func poolWords(text string) []string {
+	if strings.Contains(text, ";") {
+		return words(text, ";")
+	}
+	singles := words(text, ",")
+	if len(singles) == 2 && strings.Contains(singles[0], ":") != strings.Contains(singles[1], ":") {
+		return []string{text}
+	}
+	return singles
+}
+
+func (r *reader) sets(annotation string, texts []string) [][]netip.Addr {
+	var sets [][]netip.Addr
+	for _, text := range texts {
+		if set := r.addresses("annotation "+annotation, text); len(set) > 0 {
+			sets = append(sets, set)
+		}
+	}
+	return sets
+}
+
+// ownFirst puts the address first that belongs to a StatefulSet pod's ordinal,
+// so that each pod has the same one at every start.
+func ownFirst(pod *corev1.Pod, pool [][]netip.Addr) [][]netip.Addr {
+	ordinal, ok := ordinalOf(pod)
+	if !ok || ordinal >= len(pool) {
+		return pool
+	}
+	first := [][]netip.Addr{pool[ordinal]}
+	first = append(first, pool[:ordinal]...)
+	return append(first, pool[ordinal+1:]...)
+}
+
+// ordinalOf reads the number that ends the name of a StatefulSet's pod.
+func ordinalOf(pod *corev1.Pod) (int, bool) {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil || owner.Kind != "StatefulSet" {
+		return 0, false
+	}
+	ordinal, err := strconv.ParseUint(pod.Name[strings.LastIndexByte(pod.Name, '-')+1:], 10, 31)
+	return int(ordinal), err == nil
+}
+
+func (r *reader) mac(pod *corev1.Pod) host.MAC {
+	text := pod.Annotations[kubeovnv1.AnnotationMACAddress]
+	if text == "" {
+		return host.MAC{}
+	}
+	mac, err := host.ParseMAC(text)
+	if err != nil {
+		r.report(plan.Malformed, "annotation %s: %v", kubeovnv1.AnnotationMACAddress, err)
+		return host.MAC{}
+	}
+	if mac.IsZero() || !mac.IsUnicast() {
+		r.report(plan.Malformed, "annotation %s: %s is not the address of one interface", kubeovnv1.AnnotationMACAddress, mac)
+	}
+	return mac
+}
+
+// family reads ip_family. It is only for subnets that have both.
+func (r *reader) family(pod *corev1.Pod, n Network) ipam.Family {
+	switch text := pod.Annotations[kubeovnv1.AnnotationIPFamily]; strings.ToLower(text) {
+	case "":
+		return ipam.BothFamilies
+	case "ipv4":
+		return r.familyOfNetwork(n, ipam.IPv4)
+	case "ipv6":
+		return r.familyOfNetwork(n, ipam.IPv6)
+	default:
+		r.report(plan.Malformed, "annotation %s: %q is neither ipv4 nor ipv6", kubeovnv1.AnnotationIPFamily, text)
+		return ipam.BothFamilies
+	}
+}
+
+func (r *reader) familyOfNetwork(n Network, family ipam.Family) ipam.Family {
+	for _, prefix := range n.Prefixes {
+		if familyOf(prefix) == family {
+			return family
+		}
+	}
+	r.report(plan.OutOfSubnet, "annotation %s: subnet %s has no %s", kubeovnv1.AnnotationIPFamily, n.Name, family)
+	return family
+}
