@@ -51,12 +51,14 @@ type Network struct {
 }
 
 // Snapshot is what the kernel holds, as far as plans depend on it: all links,
-// all addresses of global scope, and the interfaces that take routes from
-// router advertisements.
+// in the kernel's order, and all addresses of global scope.
 type Snapshot struct {
 	Links     []Link
 	Addresses []Address
-	// Advertised names the links whose default route a router advertised.
+	// Forwards6 tells whether the node forwards IPv6 at all.
+	Forwards6 bool
+	// Advertised names the links whose default route a router advertised; they
+	// may lose it when Forwards6 is switched on.
 	Advertised []string
 }
 

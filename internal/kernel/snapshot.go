@@ -30,6 +30,7 @@ func (c *Client) Snapshot(ctx context.Context) (host.Snapshot, error) {
 	if snapshot.Addresses, err = listAddresses(c.handle, names); err != nil {
 		return host.Snapshot{}, err
 	}
+	snapshot.Forwards6 = readSysctl("net/ipv6/conf/all/forwarding") == "1"
 	snapshot.Advertised, err = c.advertised(names)
 	return snapshot, err
 }

@@ -1,9 +1,6 @@
 package kernel
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,21 +12,24 @@ import (
 // namespace of the thread that opens it.
 const procSys = "/proc/sys"
 
-// setSysctls writes the settings that differ. One that is not there belongs to
+// setSysctls writes the settings that differ. One that cannot be read belongs to
 // a device that is not there, or to a family that the kernel was built without.
 func (w *work) setSysctls(want []host.Sysctl) {
 	for _, sysctl := range want {
-		path := filepath.Join(procSys, filepath.FromSlash(sysctl.Key))
-		have, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			w.errs = append(w.errs, fmt.Errorf("read setting %s: %w", sysctl.Key, err))
-			continue
-		}
-		if strings.TrimSpace(string(have)) != sysctl.Value {
-			w.done(os.WriteFile(path, []byte(sysctl.Value), 0), "set %s to %s", sysctl.Key, sysctl.Value)
+		if have := readSysctl(sysctl.Key); have != "" && have != sysctl.Value {
+			err := os.WriteFile(settingPath(sysctl.Key), []byte(sysctl.Value), 0)
+			w.done(err, "set %s to %s", sysctl.Key, sysctl.Value)
 		}
 	}
 }
+
+// readSysctl gives "" for a setting that is not there.
+func readSysctl(key string) string {
+	text, err := os.ReadFile(settingPath(key))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func settingPath(key string) string { return filepath.Join(procSys, filepath.FromSlash(key)) }
