@@ -23,7 +23,7 @@ func (v view) plan(o logical.Owner, state logical.State) (*unit, error) {
 	}
 	for _, w := range list {
 		if err := p.resolve(w); err != nil {
-			return nil, fmt.Errorf("planning %s of %s: %w", w.label(), o, err)
+			return nil, fmt.Errorf("%s: %w", w.label(), err)
 		}
 	}
 	return p.unit()
