@@ -38,7 +38,8 @@ cluster_on() {
     local answer query
     query='["_Server",{"op":"select","table":"Database","where":[["name","==","'${title[$2]}'"]],"columns":["cid"]}]'
     answer=$(ovsdb-client --timeout=3 "${tls[@]}" query "$(protocol):$(host "$1"):${port[$2]}" "$query" 2>/dev/null) || return 0
-    case $answer in *'["uuid"'*) echo member ;; *) echo none ;; esac
+    # One that has not joined yet says zero, one without the database nothing.
+    case $answer in *'"00000000-'* | *'"rows":[]'*) echo none ;; *) echo member ;; esac
 }
 
 # cluster_exists waits until it is known whether there is a cluster. There is
@@ -119,20 +120,37 @@ serve() {
     ovsdb-server --config-file="/run/ovn/ovn$1.json" --unixctl="/run/ovn/ovn$1_db.ctl" \
         --pidfile="/run/ovn/ovn$1_db.pid" "${tls[@]}" "${logging[@]}" &
     running "$1" $!
-    upgrade "$1" &
+    after_joining "$1" &
 }
 
-# upgrade brings the database to this image's schema once it is connected;
-# several replicas may try, the leader does it once.
+after_joining() {
+    within 60 test -S "$(socket "$1")" || return 0
+    ovsdb-client --timeout=600 wait "unix:$(socket "$1")" "${title[$1]}" connected || return 0
+    upgrade "$1"
+    dismiss_predecessor "$1"
+}
+
+# upgrade brings the database to this image's schema; several replicas may try,
+# the leader does it once.
 upgrade() {
     local server
     server=unix:$(socket "$1")
-    within 60 test -S "$(socket "$1")" || return 0
-    ovsdb-client --timeout=600 wait "$server" "${title[$1]}" connected || return 0
     if [ "$(ovsdb-client needs-conversion "$server" "$(schema "$1")")" = yes ]; then
         say "$1: converting to schema $(ovsdb-tool schema-version "$(schema "$1")")"
         ovsdb-client --timeout=600 convert "$server" "$(schema "$1")" || say "$1: not converted, the leader may be another replica"
     fi
+}
+
+# dismiss_predecessor: a replica that lost its disk joins as a new member, and
+# the old one, which has the same address, would count for majorities for ever.
+dismiss_predecessor() {
+    local control=/run/ovn/ovn$1_db.ctl old
+    ovs-appctl --timeout=5 -t "$control" cluster/status "${title[$1]}" |
+        sed -n "/(self)/d; s|^ *\([0-9a-f]*\) (.* at $(raft_address "$1" "$POD_IP")).*|\1|p" |
+        while read -r old; do
+            say "$1: dismissing $old, which this replica was before it lost its disk"
+            ovs-appctl --timeout=5 -t "$control" cluster/kick "${title[$1]}" "$old"
+        done
 }
 
 start_nb() { serve nb; }

@@ -73,6 +73,7 @@ settings() {
         offload=(set Open_vSwitch . other_config:userspace-tso-enable=true)
     fi
     vsctl init -- set Open_vSwitch . \
+        ovs-version="$(ovs-vswitchd --version | sed -n '1s/.* //p')" \
         external_ids:system-id="$(system_id)" \
         external_ids:hostname="$KUBE_NODE_NAME" \
         external_ids:ovn-remote="\"$(endpoints "${OVN_SB_PORT:-6642}")\"" \
