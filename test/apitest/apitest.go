@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"k8s.io/client-go/discovery"
@@ -104,6 +105,7 @@ func (s *Server) run(dir, name string, command []string) (int, error) {
 	defer log.Close()
 	process := exec.Command(command[0], command[1:]...)
 	process.Stdout, process.Stderr = log, log
+	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // none outlives a killed test
 	if err := process.Start(); err != nil {
 		return 0, err
 	}

@@ -46,6 +46,9 @@ func Start(t testing.TB) *Network {
 	return n
 }
 
+// NorthdProcess is ovn-northd's id, to read its share of the machine from /proc.
+func (n *Network) NorthdProcess() int { return n.northd.running.Process.Pid }
+
 // NBCtl runs ovn-nbctl, to arrange and to look, and gives what it prints.
 func (n *Network) NBCtl(args ...string) string {
 	n.t.Helper()
