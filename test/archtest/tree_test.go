@@ -80,7 +80,8 @@ func load(t *testing.T) (all map[string]pkg, ours []pkg) {
 	return all, ours
 }
 
-var generated = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
+// generated finds the notice of generated code, which some write in two lines.
+var generated = regexp.MustCompile(`\A(//.*\n|\s)*// Code generated .*\n?(// )?.*DO NOT EDIT`)
 
 // source is a file written by hand.
 type source struct {
