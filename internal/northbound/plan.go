@@ -23,7 +23,7 @@ func (v view) plan(o logical.Owner, state logical.State) (*unit, error) {
 	}
 	for _, w := range list {
 		if err := p.resolve(w); err != nil {
-			return nil, fmt.Errorf("%s: %w", w.label(), err)
+			return nil, err
 		}
 	}
 	return p.unit()
@@ -65,12 +65,12 @@ func (p *planner) resolve(w wish) error {
 	if kinds[w.table].isRoot() {
 		p.own[w.table+"/"+w.name] = place{table: w.table, name: w.name, id: id}
 	} else if r.parent, err = p.locate(w.parent); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", w.label(), err)
 	}
 	for _, name := range w.groups {
 		at, err := p.locate(place{table: nbdb.PortGroupTable, name: name})
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", w.label(), err)
 		}
 		r.groups = append(r.groups, at)
 	}
@@ -110,7 +110,7 @@ func (p *planner) rememberGroups(id string, wanted []place) {
 func (p *planner) identify(w wish) (string, error) {
 	id := rowID(w.table, w.key)
 	if t := p.view.byID(w.table, id); t != nil {
-		return id, p.mine(t)
+		return id, p.mine(w, t)
 	}
 	if w.name == "" {
 		return id, nil
@@ -120,25 +120,25 @@ func (p *planner) identify(w wish) (string, error) {
 		return id, err
 	}
 	for _, t := range found {
-		if p.mine(t) == nil {
+		if p.mine(w, t) == nil {
 			return t.GetUUID(), nil
 		}
 	}
 	if len(found) > 1 {
-		return "", p.refuse("%d rows have that name: delete all but the one in use", len(found))
+		return "", p.refuse(w, "%d rows have that name: delete all but the one in use", len(found))
 	}
 	return p.adopt(w, found[0])
 }
 
 // mine reports a row that is not this owner's.
-func (p *planner) mine(t tagged) error {
+func (p *planner) mine(w wish, t tagged) error {
 	switch ids := t.GetExternalIDs(); {
 	case ids[ownerKey] == p.owner.String():
 		return nil
 	case ids[ownerKey] != "":
-		return p.refuse("row %s belongs to %s", t.GetUUID(), ids[ownerKey])
+		return p.refuse(w, "row %s belongs to %s", t.GetUUID(), ids[ownerKey])
 	}
-	return p.refuse("row %s was made by someone else: delete it, or rename what needs it", t.GetUUID())
+	return p.refuse(w, "row %s was made by someone else: delete it, or rename what needs it", t.GetUUID())
 }
 
 // adopt takes over a row of a real Kube-OVN, which has its vendor tag and no
@@ -146,11 +146,11 @@ func (p *planner) mine(t tagged) error {
 func (p *planner) adopt(w wish, t tagged) (string, error) {
 	ids := t.GetExternalIDs()
 	if ids[ownerKey] != "" || ids[vendorKey] != vendor {
-		return "", p.mine(t)
+		return "", p.mine(w, t)
 	}
 	tag := map[string]string{nbdb.LogicalSwitchPortTable: "ls", nbdb.LogicalRouterPortTable: "lr"}[w.table]
 	if at := ids[tag]; tag != "" && at != "" && at != w.parent.name {
-		return "", p.refuse("row %s of Kube-OVN is on %q, not on %q", t.GetUUID(), at, w.parent.name)
+		return "", p.refuse(w, "row %s of Kube-OVN is on %q, not on %q", t.GetUUID(), at, w.parent.name)
 	}
 	r, err := p.view.read(w.table, t)
 	if err != nil {
@@ -160,8 +160,8 @@ func (p *planner) adopt(w wish, t tagged) (string, error) {
 	return r.id, nil
 }
 
-func (p *planner) refuse(format string, args ...any) error {
-	return &ConstraintError{Owner: p.owner, Reason: fmt.Sprintf(format, args...)}
+func (p *planner) refuse(w wish, format string, args ...any) error {
+	return &ConstraintError{Owner: p.owner, Reason: w.label() + ": " + fmt.Sprintf(format, args...)}
 }
 
 // unit turns the difference into operations.
@@ -187,13 +187,13 @@ func (p *planner) unit() (*unit, error) {
 		if kinds[r.table].isRoot() {
 			u.operations = append(u.operations, remove(r))
 		} else if err := m.unhang(r); err != nil {
-			return nil, p.refuse("row %s of %s: %v", r.id, r.table, err)
+			return nil, &ConstraintError{Owner: p.owner, Reason: fmt.Sprintf("row %s of %s: %v", r.id, r.table, err)}
 		}
 	}
 	u.operations = append(u.operations, m.operations()...)
 	u.lean(m)
 	if !pruned.Schema.ValidateOperations(withoutMutations(u.operations)...) {
-		return nil, p.refuse("the operations do not fit the schema")
+		return nil, &ConstraintError{Owner: p.owner, Reason: "the operations do not fit the schema"}
 	}
 	return u, nil
 }

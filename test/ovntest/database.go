@@ -19,6 +19,7 @@ type Database struct {
 	in      installation
 	control string
 	schema  string
+	file    string
 	process process
 }
 
@@ -45,7 +46,7 @@ func standalone(t testing.TB, schema, file string, remotes []string) *Database {
 func serve(t testing.TB, schema, file string, remotes []string) *Database {
 	t.Helper()
 	base := strings.TrimSuffix(file, ".db")
-	d := &Database{Endpoint: "unix:" + base + ".sock", t: t, in: installed(t), control: base + ".ctl", schema: schema}
+	d := &Database{Endpoint: "unix:" + base + ".sock", t: t, in: installed(t), control: base + ".ctl", schema: schema, file: file}
 	args := []string{"--remote=punix:" + base + ".sock", "--unixctl=" + d.control, "-vconsole:warn", "--no-chdir"}
 	for _, r := range remotes {
 		args = append(args, "--remote="+r)
@@ -76,6 +77,16 @@ func (d *Database) Kill() { d.process.kill() }
 
 // Start starts the server again after Kill, on the same file and sockets.
 func (d *Database) Start() { d.process.start() }
+
+// Empty makes the database of a killed server a new, empty one.
+func (d *Database) Empty() {
+	d.t.Helper()
+	if err := os.Remove(d.file); err != nil {
+		d.t.Fatal(err)
+	}
+	name := map[string]string{"OVN_Northbound": "ovn-nb", "OVN_Southbound": "ovn-sb"}[d.schema]
+	d.in.run(d.t, "usr/bin/ovsdb-tool", "create", d.file, Schema(d.t, name))
+}
 
 // Pause stops the server from running (SIGSTOP) with its connections open.
 func (d *Database) Pause() { d.process.signal(syscall.SIGSTOP) }
