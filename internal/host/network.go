@@ -15,7 +15,7 @@ type Link struct {
 	MAC      MAC
 	MTU      int // in bytes
 	Up       bool
-	NoARP    bool // neither asks nor answers for addresses
+	NoARP    bool   // neither asks nor answers for addresses
 	Loopback bool   // in a Snapshot only
 	Alias    string // in a Snapshot only; a pod's link carries its owner here
 }
