@@ -41,7 +41,7 @@ func (r *reader) checkVpc(c Cluster, n Network, vpcs []string) {
 	if n.Name == c.Vpc || slices.Contains(vpcs, n.Name) {
 		r.report(plan.NameClash, "a Vpc is also named %s: in OVN, switch and router would be named alike; rename the subnet", n.Name)
 	}
-	if n.Vpc != c.Vpc && !slices.Contains(vpcs, n.Vpc) {
+	if n.Vpc != "" && n.Vpc != c.Vpc && !slices.Contains(vpcs, n.Vpc) {
 		r.report(plan.UnknownVpc, "vpc %s does not exist", n.Vpc)
 	}
 }

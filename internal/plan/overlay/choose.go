@@ -112,7 +112,7 @@ func NamespaceAnnotations(c Cluster, ns *corev1.Namespace, subnets []*kubeovnv1.
 	for _, s := range from {
 		n, _ := Parse(c, s)
 		cidrs = append(cidrs, n.CIDR())
-		excludes = append(excludes, strings.Join(s.Spec.ExcludeIPs, ","))
+		excludes = append(excludes, strings.Join(slices.Sorted(slices.Values(s.Spec.ExcludeIPs)), ","))
 	}
 	return map[string]string{
 		kubeovnv1.AnnotationLogicalSwitch: strings.Join(namesOf(from), ","),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -33,7 +34,7 @@ func Parse(c Cluster, s *kubeovnv1.Subnet) (Network, []plan.Problem) {
 	r := &reader{object: SubnetOwner(s.Name)}
 	n := Network{
 		Name:        s.Name,
-		Vpc:         cmp.Or(s.Spec.Vpc, c.Vpc),
+		Vpc:         s.Spec.Vpc,
 		Provider:    cmp.Or(s.Spec.Provider, kubeovnv1.ProviderOVN),
 		Prefixes:    r.prefixes("cidrBlock", s.Spec.CIDRBlock),
 		Excludes:    r.excludes("excludeIps", s.Spec.ExcludeIPs),
@@ -41,7 +42,14 @@ func Parse(c Cluster, s *kubeovnv1.Subnet) (Network, []plan.Problem) {
 		NatOutgoing: s.Spec.NatOutgoing,
 		MTU:         int(s.Spec.MTU),
 	}
-	n.Gateways = r.gateways(n.Prefixes, s.Spec.Gateway)
+	if n.Vpc == "" && n.isPrimary() {
+		n.Vpc = c.Vpc
+	}
+	if strings.TrimSpace(s.Spec.CIDRBlock) == "" {
+		r.report(plan.Malformed, "cidrBlock is empty: name a network such as 10.16.0.0/16")
+	} else {
+		n.Gateways = r.gateways(n.Prefixes, s.Spec.Gateway)
+	}
 	for _, text := range s.Spec.AllowSubnets {
 		if prefix, ok := r.prefix("allowSubnets", text); ok {
 			n.AllowSubnets = append(n.AllowSubnets, prefix)
@@ -51,9 +59,6 @@ func Parse(c Cluster, s *kubeovnv1.Subnet) (Network, []plan.Problem) {
 		if _, err := metav1.LabelSelectorAsSelector(&selector); err != nil {
 			r.report(plan.Malformed, "namespaceSelectors: %v", err)
 		}
-	}
-	if len(n.Prefixes) == 0 && len(r.problems) == 0 {
-		r.report(plan.Malformed, "cidrBlock is empty: name a network such as 10.16.0.0/16")
 	}
 	return n, r.problems
 }
@@ -105,6 +110,10 @@ func (n Network) Contains(addr netip.Addr) bool {
 	return slices.ContainsFunc(n.Prefixes, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
+// isPrimary tells whether pods' first interfaces are in the network, as opposed
+// to attachments.
+func (n Network) isPrimary() bool { return n.Provider == kubeovnv1.ProviderOVN }
+
 // CIDR is the contract's form of the prefixes, "v4,v6".
 func (n Network) CIDR() string { return joined(n.Prefixes, ",") }
 
@@ -135,15 +144,14 @@ func Defaults(c Cluster, s *kubeovnv1.Subnet) map[string]any {
 	if s.Spec.Protocol != n.Protocol() {
 		fill["protocol"] = n.Protocol()
 	}
-	isPrimary := n.Provider == kubeovnv1.ProviderOVN
 	for field, value := range map[string]struct {
 		have, want string
 		fits       bool
 	}{
 		"gateway":     {s.Spec.Gateway, n.Gateway(), true},
 		"provider":    {s.Spec.Provider, n.Provider, true},
-		"vpc":         {s.Spec.Vpc, n.Vpc, isPrimary},
-		"gatewayType": {s.Spec.GatewayType, kubeovnv1.GatewayDistributed, isPrimary && n.Vpc == c.Vpc},
+		"vpc":         {s.Spec.Vpc, n.Vpc, n.isPrimary()},
+		"gatewayType": {s.Spec.GatewayType, kubeovnv1.GatewayDistributed, n.isPrimary() && n.Vpc == c.Vpc},
 	} {
 		if value.have == "" && value.fits {
 			fill[field] = value.want

@@ -9,6 +9,12 @@ import (
 	"hawser/internal/plan"
 )
 
+// Annotations of the contract that only the planner reads.
+const (
+	annotationPortSecurity   = "ovn.kubernetes.io/port_security"   // "true": only its own addresses
+	annotationSecurityGroups = "ovn.kubernetes.io/security_groups" // comma list
+)
+
 // PodInput is all that a Pod's state depends on. Lease is that of
 // PodPortName(namespace, pod) in the subnet.
 type PodInput struct {
@@ -25,6 +31,12 @@ func Pod(in PodInput) (logical.State, []plan.Problem) {
 	if len(in.Lease.Addresses) == 0 {
 		return logical.State{}, missingAddress(PodOwner(in.Pod.Namespace, in.Pod.Name), name)
 	}
+	if groups := in.Pod.Annotations[annotationSecurityGroups]; groups != "" {
+		return logical.State{}, []plan.Problem{{
+			Object: PodOwner(in.Pod.Namespace, in.Pod.Name), Reason: plan.Unsupported,
+			Message: "annotation " + annotationSecurityGroups + " is not supported yet: the pod would be open to what the groups close; remove it to go without",
+		}}
+	}
 	port := logical.SwitchPort{
 		Switch: in.Network.Name, Name: name,
 		Addresses: portAddresses(in.Lease),
@@ -32,6 +44,9 @@ func Pod(in PodInput) (logical.State, []plan.Problem) {
 			"pod": in.Pod.Namespace + "/" + in.Pod.Name,
 			"ls":  in.Network.Name,
 		},
+	}
+	if in.Pod.Annotations[annotationPortSecurity] == "true" {
+		port.PortSecurity = port.Addresses
 	}
 	if in.Network.Vpc == in.Cluster.Vpc {
 		port.Groups = []string{NodeGroup(in.Pod.Spec.NodeName)}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/logical"
 	"hawser/internal/plan"
 )
@@ -23,6 +24,10 @@ type SubnetInput struct {
 // needs no router advertisements: pods have static addresses and routes.
 func Subnet(in SubnetInput) (logical.State, []plan.Problem) {
 	n := in.Network
+	if n.Vpc == "" {
+		message := fmt.Sprintf("provider %s: only subnets of primary interfaces, provider %s, are supported yet", n.Provider, kubeovnv1.ProviderOVN)
+		return logical.State{}, []plan.Problem{{Object: SubnetOwner(n.Name), Reason: plan.Unsupported, Message: message}}
+	}
 	port := RouterPortName(n.Vpc, n.Name)
 	state := logical.State{
 		Switches: []logical.Switch{{Name: n.Name}},

@@ -28,7 +28,7 @@ func Wants(pod *corev1.Pod, n Network) (ipam.Request, []plan.Problem) {
 		}
 	}
 	if pod.Annotations[kubeovnv1.AnnotationIPAddress] == "" {
-		want.Candidates = ownFirst(pod, pinned)
+		want.Candidates = own(pod, pinned)
 	} else if len(pinned) == 1 {
 		want.Addresses = pinned[0]
 	}
@@ -46,11 +46,17 @@ func (r *reader) pinned(pod *corev1.Pod) [][]netip.Addr {
 	if text == "" {
 		return nil
 	}
-	if !strings.ContainsAny(text, ".:,;") {
+	if isObjectName(text) {
 		r.report(plan.Unsupported, "annotation %s: IPPool %q: pools by name are not supported yet, list addresses", kubeovnv1.AnnotationIPPool, text)
 		return nil
 	}
 	return r.sets(kubeovnv1.AnnotationIPPool, poolWords(text))
+}
+
+// isObjectName tells the name of an IPPool from a list of addresses.
+func isObjectName(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err != nil && !strings.ContainsAny(text, ":,;/")
 }
 
 // poolWords splits a pool: "v4,v6;v4,v6" are pairs, "ip,ip" are single
@@ -76,16 +82,17 @@ func (r *reader) sets(annotation string, texts []string) [][]netip.Addr {
 	return sets
 }
 
-// ownFirst puts the address first that belongs to a StatefulSet pod's ordinal,
-// so that each pod has the same one at every start.
-func ownFirst(pod *corev1.Pod, pool [][]netip.Addr) [][]netip.Addr {
+// own narrows a pool down to the address of a StatefulSet pod's ordinal, so that
+// each pod has the same one at every start. The pool is used as a ring: that
+// gives each of as many pods as it has addresses one of its own, whichever
+// ordinal the set starts from, which a pod does not tell.
+func own(pod *corev1.Pod, pool [][]netip.Addr) [][]netip.Addr {
 	ordinal, ok := ordinalOf(pod)
-	if !ok || ordinal >= len(pool) {
+	if !ok || len(pool) == 0 {
 		return pool
 	}
-	first := [][]netip.Addr{pool[ordinal]}
-	first = append(first, pool[:ordinal]...)
-	return append(first, pool[ordinal+1:]...)
+	i := ordinal % len(pool)
+	return pool[i : i+1]
 }
 
 // ordinalOf reads the number that ends the name of a StatefulSet's pod.
