@@ -1,0 +1,116 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"hawser/test/sandbox/machine"
+	"hawser/test/sandbox/tools"
+)
+
+const corednsTag = tools.CoreDNSTag
+
+// Cluster is one sandbox. Its methods are safe against a second program that
+// works on the same one: those that change it take its lock.
+type Cluster struct {
+	dir     string
+	source  string
+	options Options
+	say     func(format string, args ...any)
+
+	host      machine.Host
+	tools     tools.Set
+	authority authority
+}
+
+// Place is where a sandbox lies and who tells about it.
+type Place struct {
+	// Dir is the sandbox's directory. Its base name is also that of its cgroup.
+	Dir string
+	// Source is the root of the source tree.
+	Source string
+	// Say shows progress to a person.
+	Say func(format string, args ...any)
+}
+
+// New describes the sandbox at a place, whether it exists or not.
+func New(place Place) *Cluster {
+	return &Cluster{
+		dir: place.Dir, source: place.Source, say: place.Say,
+		host: machine.Host{Parent: machine.Group(filepath.Base(place.Dir))},
+	}
+}
+
+// Open describes a sandbox that exists.
+func Open(place Place) (*Cluster, error) {
+	c := New(place)
+	var err error
+	c.options, err = load(c.dir)
+	return c, err
+}
+
+func (c *Cluster) machineDir(name string) string { return filepath.Join(c.dir, "machines", name) }
+
+// Namespace is the file that keeps a machine's network namespace, or the
+// LAN's, which is called "lan".
+func (c *Cluster) Namespace(name string) string { return filepath.Join(c.dir, "netns", name) }
+
+// Kubeconfig is the file with which the cluster can be administered from
+// inside its network.
+func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
+
+// Machines are the names of all machines, control plane first.
+func (c *Cluster) Machines() []string { return c.options.machines() }
+
+// known checks a name that a user gave.
+func (c *Cluster) known(name string) error {
+	for _, machine := range c.Machines() {
+		if machine == name {
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no machine %q: give one of %s", name, strings.Join(c.Machines(), " "))
+}
+
+// PID is the host's number of a machine's first process, or 0 when it is off.
+func (c *Cluster) PID(name string) int { return machine.PID(c.machineDir(name)) }
+
+// running returns the first process of a machine that must be on.
+func (c *Cluster) running(name string) (int, error) {
+	if err := c.known(name); err != nil {
+		return 0, err
+	}
+	pid := c.PID(name)
+	if pid == 0 {
+		return 0, fmt.Errorf("%s is off: run 'sandbox power on %s'", name, name)
+	}
+	return pid, nil
+}
+
+// lock keeps other programs from changing the sandbox until unlock is called.
+// It lies beside the directory, which down removes.
+func (c *Cluster) lock() (unlock func(), err error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("namespaces, mounts and cgroups need root: run it with sudo")
+	}
+	path := c.dir + ".lock"
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		c.say("waiting for another sandbox command to end")
+		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+			return nil, err
+		}
+	}
+	return func() { file.Close() }, nil
+}

@@ -1,0 +1,108 @@
+package cluster
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// load imports the sandbox's images and ours, those in dist, into every node
+// that does not have them yet.
+func (c *Cluster) load(ctx context.Context) error {
+	archives := append([]string{}, c.tools.Images...)
+	own, err := filepath.Glob(filepath.Join(c.source, "dist", "*.tar"))
+	if err != nil {
+		return err
+	}
+	for _, archive := range own {
+		if !strings.HasSuffix(archive, "-arm64.tar") { // for another kind of machine
+			archives = append(archives, archive)
+		}
+	}
+	return c.importAll(ctx, archives)
+}
+
+// Load imports archives into every node, again if they were before.
+func (c *Cluster) Load(ctx context.Context, archives []string) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return c.importAll(ctx, archives)
+}
+
+// importAll works node by node in parallel; the archives of a node come one
+// after another, since containerd's disk is what they wait for.
+func (c *Cluster) importAll(ctx context.Context, archives []string) error {
+	sums := map[string]string{}
+	for _, archive := range archives {
+		sum, err := checksum(archive)
+		if err != nil {
+			return err
+		}
+		sums[archive] = sum
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, node := range c.options.nodes() {
+		if c.PID(node) == 0 {
+			continue
+		}
+		group.Go(func() error {
+			for _, archive := range archives {
+				if err := c.importOne(ctx, node, archive, sums[archive]); err != nil {
+					return fmt.Errorf("import %s on %s: %w", filepath.Base(archive), node, err)
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// importOne imports an archive unless the node's disk has it: a mark beside
+// containerd's data, which goes when they go, says so.
+func (c *Cluster) importOne(ctx context.Context, node, archive, sum string) error {
+	mark := filepath.Join(c.machineDir(node), "disk/containerd", ".imported-"+filepath.Base(archive))
+	if content, err := os.ReadFile(mark); err == nil && string(content) == sum {
+		return nil
+	}
+	file, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	command, err := c.InMachine(ctx, node, "sh", "-c",
+		"until [ -S /run/containerd/containerd.sock ]; do sleep 0.1; done; exec ctr -n k8s.io images import --snapshotter overlayfs -")
+	if err != nil {
+		return err
+	}
+	command.Stdin = file
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return os.WriteFile(mark, []byte(sum), 0o644)
+}
+
+func checksum(path string) (string, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("%w: run 'make images'", err)
+	}
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, file); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", hash.Sum(nil)), nil
+}

@@ -1,0 +1,127 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"hawser/test/sandbox/lab"
+)
+
+// Kubectl runs kubectl with all rights and returns what it printed.
+func (c *Cluster) Kubectl(ctx context.Context, args ...string) (string, error) {
+	return c.kubectl(ctx, "", args...)
+}
+
+func (c *Cluster) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	program, err := c.kubectlPath()
+	if err != nil {
+		return "", err
+	}
+	command := exec.CommandContext(ctx, program, args...)
+	command.Stdin = strings.NewReader(stdin)
+	return c.inNetwork(command, controlPlane)
+}
+
+// kubectlPath is beside the programs that the control plane runs.
+func (c *Cluster) kubectlPath() (string, error) {
+	if c.tools.Kubernetes == "" {
+		pid, err := c.running(controlPlane)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("/proc/%d/root%s/kubectl", pid, kubernetesDir), nil
+	}
+	return filepath.Join(c.tools.Kubernetes, "kubectl"), nil
+}
+
+// inNetwork runs a program of the host in a machine's network, with the
+// kubeconfig in its environment, and returns what it printed.
+func (c *Cluster) inNetwork(command *exec.Cmd, machine string) (string, error) {
+	command.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig())
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	if err := lab.Do(c.Namespace(machine), command.Start); err != nil {
+		return "", err
+	}
+	if err := command.Wait(); err != nil {
+		return stdout.String(), fmt.Errorf("%s %s: %w: %s", filepath.Base(command.Path), strings.Join(command.Args[1:], " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+// InMachine is a command inside a machine: in its namespaces, with its root.
+func (c *Cluster) InMachine(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
+	argv, err := c.enterArgs(name, args)
+	if err != nil {
+		return nil, err
+	}
+	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	command.Env = c.machineEnvironment()
+	return command, nil
+}
+
+// enterArgs are what runs a command inside a machine.
+func (c *Cluster) enterArgs(name string, args []string) ([]string, error) {
+	pid, err := c.running(name)
+	if err != nil {
+		return nil, err
+	}
+	nsenter, err := exec.LookPath("nsenter")
+	if err != nil {
+		return nil, fmt.Errorf("%w: run 'apt-get install util-linux'", err)
+	}
+	return append([]string{nsenter, "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"}, args...), nil
+}
+
+func (c *Cluster) machineEnvironment() []string {
+	environment := []string{"PATH=" + searchPath, "HOME=/root", "LANG=C.UTF-8"}
+	if term := os.Getenv("TERM"); term != "" {
+		environment = append(environment, "TERM="+term)
+	}
+	return environment
+}
+
+// BecomeInMachine replaces this program by a command inside a machine.
+func (c *Cluster) BecomeInMachine(name string, args []string) error {
+	argv, err := c.enterArgs(name, args)
+	if err != nil {
+		return err
+	}
+	return unix.Exec(argv[0], argv, c.machineEnvironment())
+}
+
+// BecomeInNetwork replaces this program by a program of the host that stands
+// in a machine's network, or in the LAN's, and finds the cluster by itself.
+func (c *Cluster) BecomeInNetwork(name string, args []string) error {
+	program, err := exec.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	if err := lab.Enter(c.Namespace(name)); err != nil {
+		return err
+	}
+	return unix.Exec(program, args, append(os.Environ(), "KUBECONFIG="+c.Kubeconfig()))
+}
+
+// BecomeKubectl replaces this program by kubectl.
+func (c *Cluster) BecomeKubectl(args []string) error {
+	program, err := c.kubectlPath()
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	if err := lab.Enter(c.Namespace(controlPlane)); err != nil {
+		return err
+	}
+	return unix.Exec(program, append([]string{"kubectl"}, args...), append(os.Environ(), "KUBECONFIG="+c.Kubeconfig()))
+}

@@ -1,0 +1,243 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"hawser/test/sandbox/lab"
+	"hawser/test/sandbox/tools"
+)
+
+// Fabric says how our own chart is installed. The zero value leaves it out.
+type Fabric struct {
+	Install bool
+	// Values are files, Set are assignments, both as helm takes them.
+	Values, Set []string
+}
+
+// step is a part of up that a person sees.
+type step struct {
+	name string
+	work func(context.Context) error
+}
+
+// Up brings the sandbox to what is asked for, from wherever it is.
+func (c *Cluster) Up(ctx context.Context, asked Options, fabric Fabric) error {
+	unlock, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := c.adopt(asked); err != nil {
+		return err
+	}
+	steps := []step{
+		{"tools and images built", c.build},
+		{"certificates", func(context.Context) error { return c.trust() }},
+		{"network", func(context.Context) error { return c.wire() }},
+		{"machines booted", c.boot},
+		{"API server ready", c.awaitAPI},
+		{"images on all nodes", c.load},
+		{"nodes registered", c.awaitNodes},
+		{"DNS deployed", c.deployDNS},
+	}
+	if fabric.Install {
+		steps = append(steps,
+			step{"chart installed", func(ctx context.Context) error { return c.install(ctx, fabric) }},
+			step{"nodes Ready", c.awaitReady},
+			step{"DNS available", c.awaitDNS})
+	}
+	return c.follow(ctx, steps)
+}
+
+// follow does steps in order and tells how long each took.
+func (c *Cluster) follow(ctx context.Context, steps []step) error {
+	begin := time.Now()
+	for _, s := range steps {
+		start := time.Now()
+		if err := s.work(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		c.say("%6.1fs  %s", time.Since(start).Seconds(), s.name)
+	}
+	c.say("%6.1fs  in all", time.Since(begin).Seconds())
+	return nil
+}
+
+// adopt takes over what is there, or begins anew.
+func (c *Cluster) adopt(asked Options) error {
+	if err := asked.Check(); err != nil {
+		return err
+	}
+	there, err := load(c.dir)
+	switch {
+	case errors.Is(err, errNone):
+	case err != nil:
+		return err
+	default:
+		if err := there.fits(asked); err != nil {
+			return err
+		}
+	}
+	c.options = asked
+	return asked.save(c.dir)
+}
+
+func (c *Cluster) build(ctx context.Context) error {
+	var err error
+	c.tools, err = tools.Builder{Source: c.source, Cache: tools.CacheDir(), Say: c.say}.Build(ctx)
+	return err
+}
+
+// trust makes certificates and the administrator's kubeconfig.
+func (c *Cluster) trust() error {
+	var err error
+	if c.authority, err = openAuthority(c.dir + "/pki"); err != nil {
+		return err
+	}
+	if err := c.certificates(); err != nil {
+		return err
+	}
+	content, err := c.authority.kubeconfig("admin", c.options.server())
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.Kubeconfig(), content, 0o600)
+}
+
+const (
+	lanName   = "lan"
+	lanBridge = "br0"
+)
+
+// wire makes the LAN, its router and the cables to all machines.
+func (c *Cluster) wire() error {
+	namespace := c.Namespace(lanName)
+	if err := lab.EnsureNamespace(namespace); err != nil {
+		return err
+	}
+	if err := lab.EnsureBridge(namespace, lanBridge, pick(c.options, at(lan4, 1), at(lan6, 1))); err != nil {
+		return err
+	}
+	if err := lab.SetSysctls(namespace, forwarding); err != nil {
+		return err
+	}
+	for _, name := range c.Machines() {
+		if err := c.plug(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forwarding makes a router of a namespace, as every Kubernetes node is one.
+var forwarding = map[string]string{"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}
+
+// plug gives a machine its namespace and its eth0.
+func (c *Cluster) plug(name string) error {
+	namespace := c.Namespace(name)
+	if err := lab.EnsureNamespace(namespace); err != nil {
+		return err
+	}
+	cable := lab.Cable{
+		From: c.Namespace(lanName), Port: name, Bridge: lanBridge,
+		To: namespace, Interface: "eth0",
+		Addresses: c.options.addresses(name), Gateways: c.options.gateways(name),
+	}
+	if name == outside { // beyond the router, not on the LAN
+		cable.Bridge = ""
+		cable.PortAddresses = pick(c.options, at(outside4, 1), at(outside6, 1))
+	} else if err := lab.SetSysctls(namespace, forwarding); err != nil {
+		return err
+	}
+	if err := lab.Connect(cable); err != nil {
+		return fmt.Errorf("connect %s: %w", name, err)
+	}
+	return nil
+}
+
+// boot starts every machine that is off, all at once.
+func (c *Cluster) boot(ctx context.Context) error {
+	group, _ := errgroup.WithContext(ctx)
+	for _, name := range c.Machines() {
+		if c.PID(name) == 0 {
+			group.Go(func() error { return c.bootOne(name) })
+		}
+	}
+	return group.Wait()
+}
+
+func (c *Cluster) bootOne(name string) error {
+	spec, err := c.spec(name)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(spec.Dir, 0o755); err != nil {
+		return err
+	}
+	// What an unclean end left of an earlier life.
+	if err := c.host.PowerOff(name, spec.Dir); err != nil {
+		return err
+	}
+	return c.host.Boot(spec, c.Namespace(name))
+}
+
+// awaitAPI waits until the API server answers, or the control plane is off.
+func (c *Cluster) awaitAPI(ctx context.Context) error {
+	return c.await(ctx, time.Minute, "the API server does not answer: look at 'sandbox logs cp kube-apiserver'", func() bool {
+		out, err := c.Kubectl(ctx, "get", "--raw", "/readyz")
+		return err == nil && out == "ok"
+	})
+}
+
+// awaitNodes waits until every kubelet has registered its node, and marks them.
+func (c *Cluster) awaitNodes(ctx context.Context) error {
+	err := c.await(ctx, 2*time.Minute, "not all kubelets have registered: look at 'sandbox logs NODE kubelet'", func() bool {
+		out, err := c.Kubectl(ctx, "get", "nodes", "-o", "name")
+		return err == nil && len(strings.Fields(out)) >= len(c.options.nodes())
+	})
+	if err != nil {
+		return err
+	}
+	_, err = c.Kubectl(ctx, "label", "--overwrite", "node", controlPlane, "node-role.kubernetes.io/control-plane=")
+	return err
+}
+
+func (c *Cluster) deployDNS(ctx context.Context) error {
+	manifest, err := render("coredns.yaml", c.options.values(""))
+	if err != nil {
+		return err
+	}
+	_, err = c.kubectl(ctx, string(manifest), "apply", "-f", "-")
+	return err
+}
+
+func (c *Cluster) awaitReady(ctx context.Context) error {
+	_, err := c.Kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=300s", "node", "--all")
+	return err
+}
+
+func (c *Cluster) awaitDNS(ctx context.Context) error {
+	_, err := c.Kubectl(ctx, "-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=180s")
+	return err
+}
+
+// await tries until something holds; the complaint says where to look.
+func (c *Cluster) await(ctx context.Context, within time.Duration, complaint string, holds func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			return errors.New(complaint)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return nil
+}
