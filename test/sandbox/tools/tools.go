@@ -54,6 +54,9 @@ func CacheDir() string {
 	return "/var/cache/hawser"
 }
 
+// kubernetesVersion is the one in tools/kubernetes/go.mod.
+const kubernetesVersion = "v1.36.3"
+
 // kubernetesPrograms are the names under which the one program is called.
 var kubernetesPrograms = []string{
 	"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl",
@@ -66,7 +69,7 @@ func (b Builder) Build(ctx context.Context) (Set, error) {
 	if set.Rootfs, err = b.rootfs(ctx); err != nil {
 		return set, err
 	}
-	if set.Kubernetes, err = b.module(ctx, "kubernetes", program{name: "kubernetes", pkg: ".", links: kubernetesPrograms}); err != nil {
+	if set.Kubernetes, err = b.module(ctx, "kubernetes", program{name: "kubernetes", pkg: ".", links: kubernetesPrograms, version: kubernetesVersion}); err != nil {
 		return set, err
 	}
 	agnhost, err := b.module(ctx, "kubernetes", program{name: "agnhost", pkg: "k8s.io/kubernetes/test/images/agnhost"})
@@ -107,6 +110,25 @@ type program struct {
 	name, pkg string
 	// links are other names of it, put beside it.
 	links []string
+	// version is what Kubernetes' programs are told that they are.
+	version string
+}
+
+// flags are the linker's. Without a version kubectl does not even start, and
+// Helm cannot tell what the cluster can do.
+func (p program) flags() string {
+	flags := "-s -w"
+	if p.version == "" {
+		return flags
+	}
+	major, rest, _ := strings.Cut(strings.TrimPrefix(p.version, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		for name, value := range map[string]string{"gitVersion": p.version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"} {
+			flags += fmt.Sprintf(" -X %s.%s=%s", pkg, name, value)
+		}
+	}
+	return flags
 }
 
 // module builds one program and returns the directory it lies in.
@@ -119,7 +141,7 @@ func (b Builder) module(ctx context.Context, dir string, p program) (string, err
 	return b.entry(p.name+"-"+key, func(into string) error {
 		b.Say("building %s from its Go module (minutes, the first time)", p.name)
 		// Low priority: a build must not starve a sandbox that runs beside it.
-		command := exec.CommandContext(ctx, "nice", "go", "build", "-trimpath", "-ldflags=-s -w", "-o", filepath.Join(into, p.name), p.pkg)
+		command := exec.CommandContext(ctx, "nice", "go", "build", "-trimpath", "-ldflags="+p.flags(), "-o", filepath.Join(into, p.name), p.pkg)
 		command.Dir = source
 		// The same for all of them, so that packages are compiled once.
 		command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly -buildvcs=false")
