@@ -72,9 +72,12 @@ func (n *Network) Sync() {
 // dropped. The microflow names the inport, as in
 //
 //	inport == "a.ns" && eth.src == … && eth.dst == … && ip4.src == … && ip4.dst == … && ip.ttl == 64 && icmp4
-func (n *Network) Trace(datapath, microflow string) string {
+//
+// Options are more of ovn-trace's own, such as --ct=new.
+func (n *Network) Trace(datapath, microflow string, options ...string) string {
 	n.t.Helper()
-	out := n.in.run(n.t, "usr/bin/ovn-trace", "--db="+n.SB.Endpoint, "--minimal", datapath, microflow)
+	args := append([]string{"--db=" + n.SB.Endpoint, "--minimal"}, options...)
+	out := n.in.run(n.t, "usr/bin/ovn-trace", append(args, datapath, microflow)...)
 	lines := strings.Split(out, "\n")
 	kept := lines[:0]
 	for _, line := range lines {
