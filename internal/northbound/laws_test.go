@@ -205,7 +205,7 @@ func (l law) expect(t *testing.T, db *ovntest.Database, want []string) {
 	table, column, _ := strings.Cut(l.holder, ".")
 	_, id, _ := strings.Cut(text, "_uuid")
 	id = strings.Fields(strings.TrimLeft(id, " :"))[0]
-	if got := strings.Count(db.Dump(table, column), id); got != 1 {
+	if got := strings.Count(db.Dump(table, "_uuid", column), id); got != 1 {
 		t.Errorf("%d rows of %s hold it in %s", got, table, column)
 	}
 }
