@@ -1,5 +1,7 @@
 package host
 
+import "errors"
+
 // The devices that are ours, known again after a restart by these names.
 // Nothing else on a machine is ever changed, except by a plan that says so.
 const (
@@ -25,3 +27,7 @@ const RouteProtocol = 158
 func IsOwn(link string) bool {
 	return link == NodeLink || link == EncapBridge || link == EncapLink
 }
+
+// ErrMissing says that a device which somebody else has to make is not there
+// yet. Nothing is wrong: its appearance is told, and the rest is done then.
+var ErrMissing = errors.New("device is not there yet")

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -12,14 +11,10 @@ import (
 	"hawser/internal/host"
 )
 
-// ErrMissing is what Apply gives when a device that somebody else has to make
-// (Open vSwitch makes ovn0 and br-encap) is not there yet. All that does not
-// depend on it was done; Changed tells when it appears.
-var ErrMissing = errors.New("device is not there yet")
-
 // Client speaks for one network namespace, the one it was opened in.
 type Client struct {
 	handle  *netlink.Handle
+	routes  *routeReader
 	watcher *watcher
 	writing sync.Mutex // one Make or Apply at a time
 }
@@ -30,17 +25,24 @@ func Open() (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
+	routes, err := newRouteReader()
+	if err != nil {
+		handle.Close()
+		return nil, fmt.Errorf("open a netlink socket for routes: %w", err)
+	}
 	watcher, err := watch()
 	if err != nil {
 		handle.Close()
+		routes.close()
 		return nil, fmt.Errorf("subscribe to changes of links, addresses and routes: %w", err)
 	}
-	return &Client{handle: handle, watcher: watcher}, nil
+	return &Client{handle: handle, routes: routes, watcher: watcher}, nil
 }
 
 // Close gives the sockets back and ends the subscription.
 func (c *Client) Close() {
 	c.watcher.close()
+	c.routes.close()
 	c.handle.Close()
 }
 
@@ -64,7 +66,9 @@ func (c *Client) Make(ctx context.Context, want []host.Link) (changed int, err e
 }
 
 // Apply brings our devices, addresses, routes and settings to what is wanted,
-// and counts what it had to change. What fails does not stop the rest.
+// and counts what it had to change. What fails does not stop the rest; a device
+// that somebody else has to make (Open vSwitch makes ovn0 and br-encap) is
+// reported as host.ErrMissing, and Changed tells when it appears.
 func (c *Client) Apply(ctx context.Context, want host.Network) (changed int, err error) {
 	c.writing.Lock()
 	defer c.writing.Unlock()

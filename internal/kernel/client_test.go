@@ -191,7 +191,7 @@ func TestApplyDoesWhatItCanWithoutADevice(t *testing.T) {
 	client := node(t)
 	netnstest.IP(t, "link del ovn0")
 	changed, err := client.Apply(t.Context(), wanted())
-	if !errors.Is(err, kernel.ErrMissing) || !strings.Contains(err.Error(), "ovn0") {
+	if !errors.Is(err, host.ErrMissing) || !strings.Contains(err.Error(), "ovn0") {
 		t.Errorf("error is %v", err)
 	}
 	if changed == 0 {

@@ -1,10 +1,6 @@
 package kernel
 
 import (
-	"fmt"
-	"net"
-	"net/netip"
-
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -47,16 +43,14 @@ func (w *work) ownRoutes() (map[string]host.Route, error) {
 	for name, link := range w.links {
 		names[link.Attrs().Index] = name
 	}
-	routes, err := listRoutes(w.handle, host.RouteProtocol)
+	routes, err := w.routes.list(host.RouteProtocol)
 	if err != nil {
-		return nil, fmt.Errorf("list our routes: %w", err)
+		return nil, err
 	}
 	found := make(map[string]host.Route, len(routes))
 	for _, route := range routes {
-		prefix := destination(route)
-		found[prefix.String()] = host.Route{
-			Link: names[route.LinkIndex], Prefix: prefix,
-			Gateway: asIP(route.Gw), Source: asIP(route.Src),
+		found[route.destination.String()] = host.Route{
+			Link: names[route.linkIndex], Prefix: route.destination, Gateway: route.gateway, Source: route.source,
 		}
 	}
 	return found, nil
@@ -74,28 +68,4 @@ func (w *work) asRoute(route host.Route) *netlink.Route {
 		out.Scope = netlink.SCOPE_LINK
 	}
 	return out
-}
-
-// listRoutes reads the main table's routes of one protocol, of both families.
-func listRoutes(handle *netlink.Handle, protocol netlink.RouteProtocol) ([]netlink.Route, error) {
-	filter := &netlink.Route{Protocol: protocol, Table: unix.RT_TABLE_MAIN}
-	return dump(func() ([]netlink.Route, error) {
-		return handle.RouteListFiltered(unix.AF_UNSPEC, filter, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
-	})
-}
-
-// destination of a route; the kernel may leave out that of a default route.
-func destination(route netlink.Route) netip.Prefix {
-	if prefix, ok := asPrefix(route.Dst); ok {
-		return prefix
-	}
-	if route.Family == unix.AF_INET6 {
-		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-}
-
-func asIP(ip net.IP) netip.Addr {
-	addr, _ := netip.AddrFromSlice(ip)
-	return addr.Unmap()
 }

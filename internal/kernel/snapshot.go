@@ -73,14 +73,14 @@ func listAddresses(handle *netlink.Handle, names map[int]string) ([]host.Address
 // advertised names the links whose default route came from a router
 // advertisement; switching IPv6 forwarding on would make them lose it.
 func (c *Client) advertised(names map[int]string) ([]string, error) {
-	routes, err := listRoutes(c.handle, unix.RTPROT_RA)
+	routes, err := c.routes.list(unix.RTPROT_RA)
 	if err != nil {
-		return nil, fmt.Errorf("list advertised routes: %w", err)
+		return nil, err
 	}
 	var out []string
 	for _, route := range routes {
-		if destination(route).Bits() == 0 {
-			out = append(out, names[route.LinkIndex])
+		if route.destination.Bits() == 0 {
+			out = append(out, names[route.linkIndex])
 		}
 	}
 	return out, nil

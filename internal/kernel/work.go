@@ -6,12 +6,15 @@ import (
 	"fmt"
 
 	"github.com/vishvananda/netlink"
+
+	"hawser/internal/host"
 )
 
 // work is one run of Make or Apply: what the kernel held when it began, how
 // much was changed since, and what went wrong.
 type work struct {
 	handle  *netlink.Handle
+	routes  *routeReader
 	links   map[string]netlink.Link
 	changed int
 	errs    []error
@@ -31,7 +34,7 @@ func (c *Client) begin(ctx context.Context) (*work, error) {
 	for _, link := range links {
 		byName[link.Attrs().Name] = link
 	}
-	return &work{handle: c.handle, links: byName, missing: map[string]bool{}}, nil
+	return &work{handle: c.handle, routes: c.routes, links: byName, missing: map[string]bool{}}, nil
 }
 
 // done books one change, or what went wrong with it.
@@ -54,7 +57,7 @@ func (w *work) link(name string) (netlink.Link, bool) {
 
 func (w *work) result() (int, error) {
 	for name := range w.missing {
-		w.errs = append(w.errs, fmt.Errorf("%s: %w", name, ErrMissing))
+		w.errs = append(w.errs, fmt.Errorf("%s: %w", name, host.ErrMissing))
 	}
 	return w.changed, errors.Join(w.errs...)
 }
