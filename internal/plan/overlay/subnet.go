@@ -16,7 +16,8 @@ type SubnetInput struct {
 	Network Network
 	Join    Network // used by private subnets of the default VPC only
 	// Others are the prefixes of all other subnets of the VPC but join; only a
-	// private subnet looks at them.
+	// private subnet looks at them. Those that overlap what the subnet has to
+	// reach are passed over: they belong to a subnet that Check refuses.
 	Others []netip.Prefix
 }
 
@@ -118,9 +119,18 @@ func isolateOutward(in SubnetInput, prefix netip.Prefix) []logical.ACL {
 			acls = append(acls, logical.ACL{Switch: in.Network.Name, Direction: "from-lport", Tier: isolationTier, Priority: priority, Match: match, Action: action})
 		}
 	}
-	rule(isolationDrop, "drop", ofFamily(prefix, in.Others))
+	rule(isolationDrop, "drop", ofFamily(prefix, in.neighbours()))
 	rule(isolationAllow, "allow-related", ofFamily(prefix, in.Network.AllowSubnets))
 	return acls
+}
+
+// neighbours are Others without those that cannot be what they say: somebody's
+// mistake elsewhere must not cut a subnet off from itself, nodes or services.
+func (in SubnetInput) neighbours() []netip.Prefix {
+	needed := slices.Concat(in.Network.Prefixes, in.Join.Prefixes, in.Cluster.ServiceCIDRs)
+	return slices.DeleteFunc(slices.Clone(in.Others), func(other netip.Prefix) bool {
+		return slices.ContainsFunc(needed, other.Overlaps)
+	})
 }
 
 // ofFamily returns those of some prefixes that are of one's family, in

@@ -1,0 +1,83 @@
+package overlay
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/ipam"
+)
+
+func prefixes(text string) []netip.Prefix {
+	var list []netip.Prefix
+	for word := range strings.FieldsSeq(text) {
+		list = append(list, netip.MustParsePrefix(word))
+	}
+	return list
+}
+
+// TestMistakesElsewhereDoNotIsolate: a subnet that Check refuses, and that
+// claims what a private subnet needs, changes nothing for the private one.
+func TestMistakesElsewhereDoNotIsolate(t *testing.T) {
+	in := SubnetInput{
+		Cluster: testCluster,
+		Network: Network{Name: "closed", Vpc: testCluster.Vpc, Private: true, Prefixes: prefixes("10.18.0.0/24"), Gateways: []netip.Addr{netip.MustParseAddr("10.18.0.1")}},
+		Join:    Network{Prefixes: prefixes("100.64.0.0/16")},
+		Others:  prefixes("10.17.0.0/24"),
+	}
+	want, _ := Subnet(in)
+	in.Others = prefixes("10.18.0.128/25 10.17.0.0/24 10.0.0.0/8 100.64.3.0/24 10.96.0.0/12")
+	got, _ := Subnet(in)
+	if got.Text() != want.Text() {
+		t.Errorf("with mistakes elsewhere:\n%s\nwithout:\n%s", got.Text(), want.Text())
+	}
+}
+
+// TestAttachmentsAreNotRealised: a subnet without a VPC has no router to join.
+func TestAttachmentsAreNotRealised(t *testing.T) {
+	n, _ := Parse(testCluster, &kubeovnv1.Subnet{Spec: kubeovnv1.SubnetSpec{CIDRBlock: "10.19.0.0/24", Provider: "net1.default"}})
+	if state, problems := Subnet(SubnetInput{Cluster: testCluster, Network: n}); len(problems) != 1 || state.Text() != "nothing\n" {
+		t.Errorf("%v\n%s", problems, state.Text())
+	}
+}
+
+// TestNodeGroupSpeaksOVN: the name stands in expressions.
+func TestNodeGroupSpeaksOVN(t *testing.T) {
+	if got := NodeGroup("worker-2.example"); got != "node.worker.2.example" {
+		t.Error(got)
+	}
+}
+
+// BenchmarkPod is what planning costs for one more pod among 50 subnets with 20
+// namespaces each: it must be little beside the 2 ms that a pod may cost.
+func BenchmarkPod(b *testing.B) {
+	var subnets []*kubeovnv1.Subnet
+	for i := range 50 {
+		s := &kubeovnv1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("subnet-", i)}}
+		s.Spec.CIDRBlock = fmt.Sprintf("10.%d.0.0/16,fd00:%d::/112", i+20, i+20)
+		s.Spec.NamespaceSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{"team": fmt.Sprint(i)}}}
+		for j := range 20 {
+			s.Spec.Namespaces = append(s.Spec.Namespaces, fmt.Sprintf("ns-%d-%d", i, j))
+		}
+		subnets = append(subnets, s)
+	}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "ns-49-19"}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "web-0"}, Spec: corev1.PodSpec{NodeName: "n1"}}
+	lease := ipam.Lease{Addresses: []netip.Addr{netip.MustParseAddr("10.69.0.2"), netip.MustParseAddr("fd00:69::2")}}
+	for b.Loop() {
+		names, _ := Choose(testCluster, pod, ns, subnets)
+		if len(names) != 1 {
+			b.Fatal(names)
+		}
+		n, _ := Parse(testCluster, subnets[49])
+		Wants(pod, n)
+		in := PodInput{Cluster: testCluster, Pod: pod, Network: n, Lease: lease}
+		Pod(in)
+		PodAnnotations(in)
+	}
+}
