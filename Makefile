@@ -1,0 +1,68 @@
+# Every target is one line of a shell or a script of hack/ that also runs alone.
+# `make` without a target lists them.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+# Flags of `bin/sandbox up`, for example: make up UP='--nodes 5 --ip-family ipv6'
+UP ?=
+# Tag of the images that are built and installed.
+TAG ?= dev
+# The shards of tier 2; those without a test yet say so and pass.
+SHARDS := test-faults test-families test-vm test-takeover test-conformance
+
+.PHONY: help up down demo build images test unit lint verify generate bench test-all $(SHARDS)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z $$()A-Z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Try it
+
+up: build images ## a cluster of three nodes on this machine, with Hawser and a demonstration
+	@bin/sandbox up $(UP)
+	@bin/sandbox demo
+
+down: ## take the cluster away, without a trace
+	@[ ! -x bin/sandbox ] || bin/sandbox down
+
+demo: ## who reaches whom in the cluster that is up
+	@bin/sandbox demo
+
+##@ Build
+
+build: ## all programs, into bin/
+	@mkdir -p bin
+	@hack/stage.sh build go build -o bin/ ./cmd/... ./test/sandbox
+
+images: ## container images as archives, into dist/
+	@hack/stage.sh images go run ./images/build --out dist --tag $(TAG)
+
+generate: ## write what is generated: deep copies, CRDs, OVSDB models
+	@hack/stage.sh generate go generate ./...
+
+##@ Test
+
+test: ## tier 1: lint, verify, unit tests and one real cluster
+	@hack/test.sh
+
+unit: ## the part of tier 1 that needs no cluster
+	@hack/stage.sh unit hack/unit.sh
+
+lint: ## the house style (builds the pinned linter once)
+	@hack/stage.sh lint hack/lint.sh
+
+verify: ## that what is generated is what generators write
+	@hack/stage.sh verify hack/verify.sh
+
+test-faults: ## tier 2: every fault, with a ping running
+test-families: ## tier 2: IPv4 only and IPv6 only
+test-vm: ## tier 2: node scenarios on a distribution's kernel
+test-takeover: ## tier 2: taking over a Kube-OVN
+test-conformance: ## tier 2: Kubernetes' own tests
+$(SHARDS): test-%: build images
+	@hack/stage.sh $* hack/tier.sh $*
+
+test-all: ## both tiers; run again, it goes on where it failed
+	@hack/test-all.sh
+
+bench: ## measure; prints the table of docs/benchmarks.md
+	@hack/stage.sh bench go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench

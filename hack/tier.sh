@@ -1,0 +1,60 @@
+#!/bin/bash
+# tier.sh TIER runs the tests of a tier that need a machine of their own or the
+# sandbox, as test/tiers.txt names them: for tier 1 those of test/sandbox and
+# test/e2e, for a shard of tier 2 all of it. It brings up the sandbox that the
+# tier needs and takes it down; after a failure it keeps a report of it.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+tier=$1
+# A sandbox of our own: one that 'make up' made stays as it is.
+export HAWSER_SANDBOX=${HAWSER_SANDBOX:-/var/lib/hawser-sandbox-test}
+
+# entries are "<package-dir> <pattern>" lines, one a package of the tier.
+entries() {
+    awk -v tier="$tier" '
+        $1 ~ /^(#|$)/ || $3 != tier || (tier == 1 && $1 !~ /^test\/(sandbox|e2e)/) { next }
+        { pattern[$1] = pattern[$1] (pattern[$1] ? "|" : "") ($2 == "*" ? ".*" : $2) }
+        END { for (dir in pattern) print dir, "^(" pattern[dir] ")$" }' test/tiers.txt | sort
+}
+
+# clusters are the kinds of cluster that the tier runs in, one after another,
+# each by the flags of `sandbox up`.
+clusters() {
+    case $tier in
+    families) printf '%s\n' '--ip-family ipv4' '--ip-family ipv6' ;;
+    *) echo '--ip-family dual' ;;
+    esac
+}
+
+run() {
+    local dir=$1 pattern=$2
+    echo "go test -run '$pattern' ./$dir"
+    go test -count=1 -v -timeout 40m -run "$pattern" "./$dir"
+}
+
+# in_cluster runs the tests of test/e2e in one kind of cluster.
+in_cluster() {
+    local flags=$1 result=0
+    # shellcheck disable=SC2086 # flags are several words
+    bin/sandbox up $flags && run test/e2e "$2" || result=$?
+    if [ "$result" != 0 ]; then
+        bin/sandbox report --out "dist/report-$tier-$(date -u +%H%M%S).tar.gz" ||
+            echo "no report could be made of the sandbox"
+    fi
+    bin/sandbox down || result=$?
+    return "$result"
+}
+
+failed=0 found=0
+while read -r dir pattern; do
+    found=1
+    if [ "$dir" != test/e2e ]; then
+        run "$dir" "$pattern" </dev/null || failed=1
+        continue
+    fi
+    while read -r flags; do
+        in_cluster "$flags" "$pattern" </dev/null || failed=1
+    done < <(clusters)
+done < <(entries)
+[ "$found" = 1 ] || echo "tier $tier has no test yet"
+exit "$failed"
