@@ -31,7 +31,7 @@ func (c *Client) Apply(ctx context.Context, owner string, want host.Switching) (
 		return 0, err
 	}
 	defer c.release()
-	have, err := c.snapshot()
+	have, err := c.snapshot(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -89,8 +89,9 @@ func patience() backoff.BackOff {
 		backoff.WithMaxElapsedTime(0))
 }
 
-// Connected tells whether the database can be reached now.
-func (c *Client) Connected() bool { return c.db.Connected() }
+// Connected tells whether the database can be reached now. (libovsdb's own
+// Connected stays true after a connection is lost; its endpoint does not.)
+func (c *Client) Connected() bool { return c.db.Connected() && c.db.CurrentEndpoint() != "" }
 
 // Close ends the connection for good.
 func (c *Client) Close() { c.db.Close() }

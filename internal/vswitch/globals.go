@@ -17,7 +17,7 @@ func (c *Client) SetExternalIDs(ctx context.Context, want map[string]string) (ch
 		return 0, err
 	}
 	defer c.release()
-	root, found := c.root()
+	root, found := c.root(ctx)
 	if !found {
 		return 0, errNoRoot
 	}
@@ -33,7 +33,9 @@ func (c *Client) SetExternalIDs(ctx context.Context, want map[string]string) (ch
 }
 
 // ExternalID reads a key of Open_vSwitch's external_ids; "" when it is not set.
+// Like all that only reads, it never waits: while the connection is down it tells
+// what was last known.
 func (c *Client) ExternalID(key string) string {
-	root, _ := c.root()
+	root, _ := c.root(atOnce)
 	return root.ExternalIDs[key]
 }

@@ -30,9 +30,18 @@ type snapshot struct {
 	home    map[string]string // UUID of a port: name of its bridge
 }
 
-// snapshot copies the cache. A node has a few hundred rows.
-func (c *Client) snapshot() (snapshot, error) {
-	root, found := c.root()
+// atOnce is the context for reading the cache as it is: with one that is over,
+// libovsdb does not wait for a lost connection to come back.
+var atOnce = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// snapshot copies the cache. A node has a few hundred rows. While the connection
+// is down it waits until the cache is filled again or ctx ends.
+func (c *Client) snapshot(ctx context.Context) (snapshot, error) {
+	root, found := c.root(ctx)
 	if !found {
 		return snapshot{}, errNoRoot
 	}
@@ -43,16 +52,16 @@ func (c *Client) snapshot() (snapshot, error) {
 		ifaces:  map[string]vsdb.Interface{},
 		home:    map[string]string{},
 	}
-	for _, row := range list[vsdb.Bridge](c) {
+	for _, row := range list[vsdb.Bridge](ctx, c) {
 		s.bridges[row.Name] = row
 		for _, port := range row.Ports {
 			s.home[port] = row.Name
 		}
 	}
-	for _, row := range list[vsdb.Port](c) {
+	for _, row := range list[vsdb.Port](ctx, c) {
 		s.ports[row.Name] = row
 	}
-	for _, row := range list[vsdb.Interface](c) {
+	for _, row := range list[vsdb.Interface](ctx, c) {
 		s.ifaces[row.Name] = row
 	}
 	return s, nil
@@ -60,14 +69,14 @@ func (c *Client) snapshot() (snapshot, error) {
 
 // list copies all rows of a table. Reading the cache can only fail when the row
 // type is not in the model, which the compiler's generated code rules out.
-func list[Row any](c *Client) []Row {
+func list[Row any](ctx context.Context, c *Client) []Row {
 	var rows []Row
-	_ = c.db.List(context.Background(), &rows)
+	_ = c.db.List(ctx, &rows)
 	return rows
 }
 
-func (c *Client) root() (vsdb.OpenvSwitch, bool) {
-	rows := list[vsdb.OpenvSwitch](c)
+func (c *Client) root(ctx context.Context) (vsdb.OpenvSwitch, bool) {
+	rows := list[vsdb.OpenvSwitch](ctx, c)
 	if len(rows) == 0 {
 		return vsdb.OpenvSwitch{}, false
 	}
@@ -76,13 +85,13 @@ func (c *Client) root() (vsdb.OpenvSwitch, bool) {
 
 func (c *Client) ifaceNamed(name string) (vsdb.Interface, bool) {
 	row := vsdb.Interface{Name: name}
-	err := c.db.Get(context.Background(), &row)
+	err := c.db.Get(atOnce, &row)
 	return row, err == nil
 }
 
 // Owners lists, sorted, all owners with rows here whose name begins with prefix.
 func (c *Client) Owners(prefix string) []string {
-	have, err := c.snapshot()
+	have, err := c.snapshot(atOnce)
 	if err != nil {
 		return nil
 	}
@@ -110,7 +119,7 @@ func (s snapshot) owners(prefix string) []string {
 // ovn-controller included.
 func (c *Client) All(prefix string) map[string]host.Switching {
 	all := map[string]host.Switching{}
-	have, err := c.snapshot()
+	have, err := c.snapshot(atOnce)
 	if err != nil {
 		return all
 	}
