@@ -23,58 +23,65 @@ type Surroundings struct {
 // else the younger: a mistake in one object never takes down another that works.
 func Check(c Cluster, s *kubeovnv1.Subnet, around Surroundings) []plan.Problem {
 	n, _ := Parse(c, s) // its own problems are the caller's to report
-	r := &reader{object: SubnetOwner(s.Name)}
-	r.checkVpc(c, n, around.Vpcs)
+	check := &checker{reader: reader{object: SubnetOwner(s.Name)}, Network: n, cluster: c}
+	check.vpcs(around.Vpcs)
 	if n.Vpc == c.Vpc {
-		r.checkServices(c, n)
-		r.checkNodes(n, around.NodeIPs)
+		check.services()
+		check.nodes(around.NodeIPs)
 	}
 	for _, other := range around.Subnets {
 		if other.Name != s.Name && precedes(other, s) {
-			r.checkOther(c, n, other)
+			check.other(other)
 		}
 	}
-	return r.problems
+	return check.problems
 }
 
-func (r *reader) checkVpc(c Cluster, n Network, vpcs []string) {
-	if n.Name == c.Vpc || slices.Contains(vpcs, n.Name) {
-		r.report(plan.NameClash, "a Vpc is also named %s: in OVN, switch and router would be named alike; rename the subnet", n.Name)
+// checker compares one network with others.
+type checker struct {
+	reader
+	Network
+	cluster Cluster
+}
+
+func (n *checker) vpcs(vpcs []string) {
+	if n.Name == n.cluster.Vpc || slices.Contains(vpcs, n.Name) {
+		n.report(plan.NameClash, "a Vpc is also named %s: in OVN, switch and router would be named alike; rename the subnet", n.Name)
 	}
-	if n.Vpc != "" && n.Vpc != c.Vpc && !slices.Contains(vpcs, n.Vpc) {
-		r.report(plan.UnknownVpc, "vpc %s does not exist", n.Vpc)
+	if n.Vpc != "" && n.Vpc != n.cluster.Vpc && !slices.Contains(vpcs, n.Vpc) {
+		n.report(plan.UnknownVpc, "vpc %s does not exist", n.Vpc)
 	}
 }
 
-// checkServices: pods reach ClusterIPs through their node, which a subnet with
+// services: pods reach ClusterIPs through their node, which a subnet with
 // the same addresses would prevent.
-func (r *reader) checkServices(c Cluster, n Network) {
+func (n *checker) services() {
 	for _, prefix := range n.Prefixes {
-		for _, services := range c.ServiceCIDRs {
+		for _, services := range n.cluster.ServiceCIDRs {
 			if prefix.Overlaps(services) {
-				r.report(plan.Overlap, "cidrBlock %s overlaps the service network %s", prefix, services)
+				n.report(plan.Overlap, "cidrBlock %s overlaps the service network %s", prefix, services)
 			}
 		}
-		for _, server := range c.APIServers {
+		for _, server := range n.cluster.APIServers {
 			if prefix.Contains(server) {
-				r.report(plan.Overlap, "cidrBlock %s contains the API server's service address %s", prefix, server)
+				n.report(plan.Overlap, "cidrBlock %s contains the API server's service address %s", prefix, server)
 			}
 		}
 	}
 }
 
-// checkNodes: what is sent to a node must not be taken for a pod's. One node is
+// nodes: what is sent to a node must not be taken for a pod's. One node is
 // enough to say so.
-func (r *reader) checkNodes(n Network, nodes []netip.Addr) {
+func (n *checker) nodes(nodes []netip.Addr) {
 	if i := slices.IndexFunc(nodes, n.Contains); i >= 0 {
-		r.report(plan.Overlap, "cidrBlock %s contains the node address %s", n.CIDR(), nodes[i])
+		n.report(plan.Overlap, "cidrBlock %s contains the node address %s", n.CIDR(), nodes[i])
 	}
 }
 
-func (r *reader) checkOther(c Cluster, n Network, subnet *kubeovnv1.Subnet) {
-	other, _ := Parse(c, subnet)
+func (n *checker) other(subnet *kubeovnv1.Subnet) {
+	other, _ := Parse(n.cluster, subnet)
 	if RouterPortName(n.Vpc, n.Name) == RouterPortName(other.Vpc, other.Name) {
-		r.report(plan.NameClash, "its router port would be named %s, as that of subnet %s in vpc %s; rename the subnet",
+		n.report(plan.NameClash, "its router port would be named %s, as that of subnet %s in vpc %s; rename the subnet",
 			RouterPortName(n.Vpc, n.Name), other.Name, other.Vpc)
 	}
 	if n.Vpc != other.Vpc || subnet.Spec.Vlan != "" {
@@ -83,7 +90,7 @@ func (r *reader) checkOther(c Cluster, n Network, subnet *kubeovnv1.Subnet) {
 	for _, mine := range n.Prefixes {
 		for _, theirs := range other.Prefixes {
 			if mine.Overlaps(theirs) {
-				r.report(plan.Overlap, "cidrBlock %s overlaps %s of subnet %s in vpc %s", mine, theirs, other.Name, n.Vpc)
+				n.report(plan.Overlap, "cidrBlock %s overlaps %s of subnet %s in vpc %s", mine, theirs, other.Name, n.Vpc)
 			}
 		}
 	}

@@ -19,7 +19,7 @@ import (
 // default subnet. Of several, those that cannot hold the address that the pod
 // asks for are left out.
 func Choose(c Cluster, pod *corev1.Pod, ns *corev1.Namespace, subnets []*kubeovnv1.Subnet) ([]string, []plan.Problem) {
-	r := &reader{object: PodOwner(pod.Namespace, pod.Name)}
+	r := newPodReader(pod)
 	if name := pod.Annotations[kubeovnv1.AnnotationLogicalSwitch]; name != "" {
 		return r.named(c, name, subnets), r.problems
 	}
@@ -28,7 +28,7 @@ func Choose(c Cluster, pod *corev1.Pod, ns *corev1.Namespace, subnets []*kubeovn
 		return []string{c.DefaultSubnet}, nil
 	}
 	fitting := bound
-	if pinned := r.pinned(pod); len(pinned) > 0 {
+	if pinned := r.pinned(); len(pinned) > 0 {
 		fitting = slices.DeleteFunc(slices.Clone(bound), func(s *kubeovnv1.Subnet) bool { return !holdsAny(c, s, pinned) })
 	}
 	if len(fitting) == 0 {
@@ -38,7 +38,7 @@ func Choose(c Cluster, pod *corev1.Pod, ns *corev1.Namespace, subnets []*kubeovn
 }
 
 // named checks the subnet that a pod's annotation names.
-func (r *reader) named(c Cluster, name string, subnets []*kubeovnv1.Subnet) []string {
+func (r *podReader) named(c Cluster, name string, subnets []*kubeovnv1.Subnet) []string {
 	i := slices.IndexFunc(subnets, func(s *kubeovnv1.Subnet) bool { return s.Name == name })
 	switch {
 	case i < 0:

@@ -14,12 +14,22 @@ import (
 	"hawser/internal/plan"
 )
 
+// podReader reads the annotations of one pod.
+type podReader struct {
+	reader
+	annotations map[string]string
+}
+
+func newPodReader(pod *corev1.Pod) *podReader {
+	return &podReader{reader{object: PodOwner(pod.Namespace, pod.Name)}, pod.Annotations}
+}
+
 // Wants reads a pod's annotations ip_address, ip_pool, ip_family and
 // mac_address into a request for its subnet n.
 func Wants(pod *corev1.Pod, n Network) (ipam.Request, []plan.Problem) {
-	r := &reader{object: PodOwner(pod.Namespace, pod.Name)}
-	want := ipam.Request{MAC: r.mac(pod), Only: r.family(pod, n)}
-	pinned := r.pinned(pod)
+	r := newPodReader(pod)
+	want := ipam.Request{MAC: r.mac(), Only: r.family(n)}
+	pinned := r.pinned()
 	for _, set := range pinned {
 		for _, addr := range set {
 			if !n.Contains(addr) {
@@ -38,11 +48,11 @@ func Wants(pod *corev1.Pod, n Network) (ipam.Request, []plan.Problem) {
 // pinned returns the sets of addresses that a pod may have, or nil if it leaves
 // the choice to us. A single address has precedence over a pool: it is what we
 // note down once the choice is made.
-func (r *reader) pinned(pod *corev1.Pod) [][]netip.Addr {
-	if text := pod.Annotations[kubeovnv1.AnnotationIPAddress]; text != "" {
+func (r *podReader) pinned() [][]netip.Addr {
+	if text := r.annotations[kubeovnv1.AnnotationIPAddress]; text != "" {
 		return r.sets(kubeovnv1.AnnotationIPAddress, []string{text})
 	}
-	text := pod.Annotations[kubeovnv1.AnnotationIPPool]
+	text := r.annotations[kubeovnv1.AnnotationIPPool]
 	if text == "" {
 		return nil
 	}
@@ -72,7 +82,7 @@ func poolWords(text string) []string {
 	return singles
 }
 
-func (r *reader) sets(annotation string, texts []string) [][]netip.Addr {
+func (r *podReader) sets(annotation string, texts []string) [][]netip.Addr {
 	var sets [][]netip.Addr
 	for _, text := range texts {
 		if set := r.addresses("annotation "+annotation, text); len(set) > 0 {
@@ -105,8 +115,8 @@ func ordinalOf(pod *corev1.Pod) (int, bool) {
 	return int(ordinal), err == nil
 }
 
-func (r *reader) mac(pod *corev1.Pod) host.MAC {
-	text := pod.Annotations[kubeovnv1.AnnotationMACAddress]
+func (r *podReader) mac() host.MAC {
+	text := r.annotations[kubeovnv1.AnnotationMACAddress]
 	if text == "" {
 		return host.MAC{}
 	}
@@ -122,8 +132,8 @@ func (r *reader) mac(pod *corev1.Pod) host.MAC {
 }
 
 // family reads ip_family. It is only for subnets that have both.
-func (r *reader) family(pod *corev1.Pod, n Network) ipam.Family {
-	switch text := pod.Annotations[kubeovnv1.AnnotationIPFamily]; strings.ToLower(text) {
+func (r *podReader) family(n Network) ipam.Family {
+	switch text := r.annotations[kubeovnv1.AnnotationIPFamily]; strings.ToLower(text) {
 	case "":
 		return ipam.BothFamilies
 	case "ipv4":
@@ -136,7 +146,7 @@ func (r *reader) family(pod *corev1.Pod, n Network) ipam.Family {
 	}
 }
 
-func (r *reader) familyOfNetwork(n Network, family ipam.Family) ipam.Family {
+func (r *podReader) familyOfNetwork(n Network, family ipam.Family) ipam.Family {
 	for _, prefix := range n.Prefixes {
 		if familyOf(prefix) == family {
 			return family
