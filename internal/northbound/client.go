@@ -161,7 +161,7 @@ func (c *Client) Apply(ctx context.Context, o logical.Owner, want logical.State)
 		return changed, err
 	}
 	go func() {
-		<-pending.result
+		_ = <-pending.result
 		c.locks.unlock(o)
 	}()
 	return 0, fmt.Errorf("waiting for the write of %s: %w", o, ctx.Err())

@@ -14,7 +14,6 @@ import (
 type row struct {
 	table   string
 	id      string    // UUID
-	label   string    // name or key, for messages
 	parent  place     // zero for the rows of a root table
 	groups  []place   // port groups that list the row, sorted
 	columns ovsdb.Row // as encode gives them

@@ -42,14 +42,18 @@ func standalone(t testing.TB, schema, file string, remotes []string) *Database {
 	return serve(t, schema, db, remotes)
 }
 
-// serve runs a server on a database file that exists.
+// serve runs a server on a database file that exists. Remotes that begin with a
+// dash are further options.
 func serve(t testing.TB, schema, file string, remotes []string) *Database {
 	t.Helper()
 	base := strings.TrimSuffix(file, ".db")
 	d := &Database{Endpoint: "unix:" + base + ".sock", t: t, in: installed(t), control: base + ".ctl", schema: schema, file: file}
 	args := []string{"--remote=punix:" + base + ".sock", "--unixctl=" + d.control, "-vconsole:warn", "--no-chdir"}
 	for _, r := range remotes {
-		args = append(args, "--remote="+r)
+		if !strings.HasPrefix(r, "-") {
+			r = "--remote=" + r
+		}
+		args = append(args, r)
 	}
 	d.process = process{
 		t: t, name: "ovsdb-server", log: base + ".log",

@@ -26,13 +26,13 @@ func TestPrunedSchemaIsPartOfTheRealOne(t *testing.T) {
 		t.Errorf("pruned from version %s, OVN has %s", pruned.Version, full.Version)
 	}
 	for name, table := range pruned.Tables {
-		real, found := full.Tables[name]
-		if !found || real.IsRoot != table.IsRoot || !reflect.DeepEqual(real.Indexes, table.Indexes) {
+		actual, found := full.Tables[name]
+		if !found || actual.IsRoot != table.IsRoot || !reflect.DeepEqual(actual.Indexes, table.Indexes) {
 			t.Errorf("table %s is not as in the real schema", name)
 		}
 		for column, definition := range table.Columns {
-			if !reflect.DeepEqual(definition, real.Columns[column]) {
-				t.Errorf("column %s of %s is %v, in the real schema %v", column, name, definition, real.Columns[column])
+			if !reflect.DeepEqual(definition, actual.Columns[column]) {
+				t.Errorf("column %s of %s is %v, in the real schema %v", column, name, definition, actual.Columns[column])
 			}
 		}
 	}
