@@ -37,25 +37,25 @@ type Error struct {
 	Address netip.Addr
 	MAC     host.MAC
 	Family  Family // of ErrFull
-	By      string // of ErrTaken: who has it; of ErrHeld: what it has
+	By      string // of ErrTaken and Misfit: who has it; of ErrHeld: what it has
 }
 
 // Unwrap makes errors.Is find the reason.
 func (e *Error) Unwrap() error { return e.Reason }
 
 func (e *Error) Error() string {
-	switch e.Reason {
-	case ErrFull:
+	switch {
+	case errors.Is(e.Reason, ErrFull):
 		return fmt.Sprintf("subnet %s has no free %s address left", e.Subnet, e.Family)
-	case ErrTaken:
+	case errors.Is(e.Reason, ErrTaken):
 		return fmt.Sprintf("%s of subnet %s is held by %s", e.subject(), e.Subnet, e.By)
-	case ErrOutside:
+	case errors.Is(e.Reason, ErrOutside):
 		return fmt.Sprintf("%s is outside subnet %s", e.subject(), e.Subnet)
-	case ErrReserved:
+	case errors.Is(e.Reason, ErrReserved):
 		return fmt.Sprintf("%s is reserved in subnet %s", e.subject(), e.Subnet)
-	case ErrHeld:
+	case errors.Is(e.Reason, ErrHeld):
 		return fmt.Sprintf("%s already has an address %s", e.Holder, e.By)
-	case ErrOneOfEach:
+	case errors.Is(e.Reason, ErrOneOfEach):
 		return fmt.Sprintf("%s is a second one of its family", e.subject())
 	}
 	return fmt.Sprintf("subnet %s: %v", e.Subnet, e.Reason)

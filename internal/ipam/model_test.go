@@ -170,9 +170,9 @@ func (m *model) firstFreeOf(network Network) (netip.Addr, bool) {
 
 func (m *model) isHost(a netip.Addr) bool {
 	for _, network := range m.subnet.Networks {
-		last := !network.Prefix.Contains(a.Next())
+		isBroadcast := a.Is4() && !network.Prefix.Contains(a.Next())
 		if network.Prefix.Contains(a) {
-			return a != network.Gateway && a != network.Prefix.Addr() && !(last && a.Is4())
+			return a != network.Gateway && a != network.Prefix.Addr() && !isBroadcast
 		}
 	}
 	return false

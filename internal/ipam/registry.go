@@ -76,6 +76,30 @@ func (r *Registry) SetSubnet(s Subnet) {
 	}
 }
 
+// Misfit says what a change of a subnet would do to those who hold addresses of
+// it: nil, or an *Error with the lowest address that fits now and would then be
+// ErrOutside or ErrReserved. What does not fit as it is, is not counted.
+func (r *Registry) Misfit(changed Subnet) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.pools[changed.Name]
+	if now == nil || now.subnet == nil || reflect.DeepEqual(*now.subnet, changed) {
+		return nil
+	}
+	then := newPool(changed.Name)
+	then.reshape(&changed)
+	var lowest *Error
+	for addr, holder := range now.byAddr {
+		if now.oddity(addr) == nil && (lowest == nil || addr.Less(lowest.Address)) && errors.As(then.oddity(addr), &lowest) {
+			lowest.Subnet, lowest.By = changed.Name, holder
+		}
+	}
+	if lowest == nil {
+		return nil
+	}
+	return lowest
+}
+
 // RemoveSubnet forgets a subnet's space. Leases in it last until released.
 func (r *Registry) RemoveSubnet(name string) {
 	r.mu.Lock()

@@ -366,6 +366,43 @@ func TestSubnetChangesInUse(t *testing.T) {
 	}
 }
 
+// TestMisfit tells in advance what a change would do to holders.
+func TestMisfit(t *testing.T) {
+	r := registry(subnet("s", "10.16.0.0/24 10.16.0.1"))
+	for _, text := range []string{"10.16.0.5", "10.16.0.77", "10.16.0.200"} {
+		get(r, "s", "has-"+text, Request{Addresses: addrs(text)})
+	}
+	if err := r.Restore("s", "odd", Lease{Addresses: addrs("10.99.0.1")}); !errors.Is(err, ErrOutside) {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, networks, excludes string
+		is                       error
+		message, by              string
+	}{
+		{"unchanged", "10.16.0.0/24 10.16.0.1", "", nil, "", ""},
+		{"grown", "10.16.0.0/16 10.16.0.1", "", nil, "", ""},
+		{"another family besides", "10.16.0.0/24 10.16.0.1 fd00::/64 fd00::1", "", nil, "", ""},
+		{"excluded: who has one keeps it", "10.16.0.0/24 10.16.0.1", "10.16.0.5..10.16.0.200", nil, "", ""},
+		{"shrunk", "10.16.0.0/26 10.16.0.1", "", ErrOutside, "address 10.16.0.77 is outside subnet s", "has-10.16.0.77"},
+		{"moved", "10.17.0.0/24 10.17.0.1", "", ErrOutside, "address 10.16.0.5 is outside subnet s", "has-10.16.0.5"},
+		{"gateway onto a holder", "10.16.0.0/24 10.16.0.77", "", ErrReserved, "address 10.16.0.77 is reserved in subnet s", "has-10.16.0.77"},
+	} {
+		changed := subnet("s", test.networks)
+		if test.excludes != "" {
+			changed = subnet("s", test.networks, test.excludes)
+		}
+		err := r.Misfit(changed)
+		var refusal *Error
+		if !errors.Is(err, test.is) || errors.As(err, &refusal) && (refusal.Error() != test.message || refusal.By != test.by) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	if err := r.Misfit(subnet("other", "10.17.0.0/24 10.17.0.1")); err != nil {
+		t.Errorf("a new subnet: %v", err)
+	}
+}
+
 // TestCursorSurvivesChanges: a change of the subnet does not make released
 // addresses fresh again.
 func TestCursorSurvivesChanges(t *testing.T) {

@@ -27,6 +27,7 @@ const (
 	UnknownSubnet   Reason = "UnknownSubnet"   // no such Subnet
 	UnknownVpc      Reason = "UnknownVpc"      // no such Vpc
 	Unsupported     Reason = "Unsupported"     // asks for protection that is not built: not realised
+	InUse           Reason = "InUse"           // a change would take an address from its holder
 	AddressConflict Reason = "AddressConflict" // an older object has the address
 	SubnetFull      Reason = "SubnetFull"      // no address left
 	MissingAddress  Reason = "MissingAddress"  // an object that others need has no address yet

@@ -2,12 +2,14 @@ package overlay
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/ipam"
 	"hawser/internal/plan"
 )
 
@@ -16,6 +18,9 @@ type Surroundings struct {
 	Subnets []*kubeovnv1.Subnet // may contain the subnet itself
 	Vpcs    []string            // names
 	NodeIPs []netip.Addr        // InternalIPs
+	// Misfit is what ipam.Registry.Misfit says of the subnet as it is now
+	// written; nil if nobody would lose an address.
+	Misfit error
 }
 
 // Check compares a Subnet with what else there is in the cluster. Of two
@@ -25,6 +30,7 @@ func Check(c Cluster, s *kubeovnv1.Subnet, around Surroundings) []plan.Problem {
 	n, _ := Parse(c, s) // its own problems are the caller's to report
 	check := &checker{reader: reader{object: SubnetOwner(s.Name)}, Network: n, cluster: c}
 	check.vpcs(around.Vpcs)
+	check.holders(around.Misfit)
 	if n.Vpc == c.Vpc {
 		check.services()
 		check.nodes(around.NodeIPs)
@@ -50,6 +56,14 @@ func (n *checker) vpcs(vpcs []string) {
 	}
 	if n.Vpc != "" && n.Vpc != n.cluster.Vpc && !slices.Contains(vpcs, n.Vpc) {
 		n.report(plan.UnknownVpc, "vpc %s does not exist", n.Vpc)
+	}
+}
+
+// holders: a pod does not survive that its address becomes another's.
+func (n *checker) holders(misfit error) {
+	var held *ipam.Error
+	if errors.As(misfit, &held) {
+		n.report(plan.InUse, "%s would lose its address with this change: %v; undo it, or delete the holder first", held.By, held)
 	}
 }
 

@@ -46,6 +46,25 @@ func TestAttachmentsAreNotRealised(t *testing.T) {
 	}
 }
 
+// TestChangeThatTakesAddresses: the subnet is left as it was, and says who is in
+// the way.
+func TestChangeThatTakesAddresses(t *testing.T) {
+	registry := ipam.New(func() uint64 { return 1 })
+	s := &kubeovnv1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: kubeovnv1.SubnetSpec{CIDRBlock: "10.19.0.0/24"}}
+	n, _ := Parse(testCluster, s)
+	registry.SetSubnet(n.Space())
+	if _, err := registry.Allocate("s", "web-0.shop", ipam.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	s.Spec.Gateway = "10.19.0.2"
+	n, _ = Parse(testCluster, s)
+	problems := Check(testCluster, s, Surroundings{Misfit: registry.Misfit(n.Space())})
+	want := "Subnet//s: InUse: web-0.shop would lose its address with this change: address 10.19.0.2 is reserved in subnet s; undo it, or delete the holder first"
+	if len(problems) != 1 || problems[0].String() != want {
+		t.Errorf("got %v, want %s", problems, want)
+	}
+}
+
 // TestNodeGroupSpeaksOVN: the name stands in expressions.
 func TestNodeGroupSpeaksOVN(t *testing.T) {
 	if got := NodeGroup("worker-2.example"); got != "node.worker.2.example" {

@@ -149,10 +149,10 @@ func (f *fabric) send(from, to string, family ipam.Family, options ...string) (e
 // entry is the port at which a packet enters the overlay, and its source.
 // What comes from a node or from the outside enters at n1's ovn0.
 func (f *fabric) entry(from string, family ipam.Family) (string, netip.Addr) {
-	switch {
-	case from == "outside" || from == "n1":
+	switch from {
+	case "outside", "n1":
 		return "node-n1", f.address(from, "", family)
-	case from == "node-2.example":
+	case "node-2.example":
 		return "node-node-2.example", f.address(from, "", family)
 	}
 	return from, f.address(from, "", family)
