@@ -3,6 +3,7 @@ package northbound
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -134,10 +135,23 @@ func TestDialSaysWhatIsWrong(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	_, err := Dial(ctx, Config{Endpoints: []string{"unix:/nowhere/a.sock", "tcp:127.0.0.1:1"}})
+	_, err := Dial(ctx, Config{Endpoints: []string{"unix:/nowhere/a.sock", "tcp:127.0.0.1:1", "%zz"}})
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "/nowhere/a.sock") || !strings.Contains(err.Error(), "refused") {
 		t.Error(err)
 	}
+}
+
+// TestSessionsLeaveNothing: a client that connects again and again does not grow.
+func TestSessionsLeaveNothing(t *testing.T) {
+	db := ovntest.Northbound(t)
+	c := dial(t, db)
+	before := runtime.NumGoroutine()
+	for range 20 {
+		c.current.end(errors.New("the test says so"))
+		<-c.Renewed()
+	}
+	waitUntil(t, "old sessions are gone", func() bool { return runtime.NumGoroutine() <= before })
+	c.Close()
 }
 
 func TestDialSkipsDeadEndpoints(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ovn-kubernetes/libovsdb/client"
+	"github.com/ovn-kubernetes/libovsdb/model"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
 	"hawser/internal/logical"
@@ -32,6 +33,7 @@ const (
 // was read holds if the session is alive after the reading.
 type session struct {
 	libovsdb client.Client
+	server   client.Client // tells whether the server still leads
 	view     view
 	commits  *committer
 	ctx      context.Context // ends with the session
@@ -53,38 +55,49 @@ func open(ctx context.Context, cfg Config, m *metrics) (*session, error) {
 }
 
 func openEndpoint(ctx context.Context, cfg Config, endpoint string, m *metrics) (*session, error) {
-	options := []client.Option{client.WithEndpoint(endpoint), client.WithLeaderOnly(true), client.WithLogger(&cfg.Logger)}
-	if cfg.TLS != nil {
-		options = append(options, client.WithTLSConfig(cfg.TLS))
-	}
-	libovsdb, err := client.NewOVSDBClient(pruned.Client(), options...)
-	if err != nil {
-		return nil, err
-	}
-	if err := connect(ctx, libovsdb); err != nil {
-		libovsdb.Close()
-		return nil, err
-	}
-	s := &session{libovsdb: libovsdb, view: newView(libovsdb.Cache())}
+	s := &session{}
 	s.ctx, s.end = context.WithCancelCause(ctx)
+	if err := s.connect(cfg, endpoint); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.view = newView(s.libovsdb.Cache())
 	s.commits = newCommitter(s.transact, m)
 	s.stopped.Go(func() { s.commits.run(s.ctx) })
 	s.stopped.Go(s.watch)
 	return s, nil
 }
 
-func connect(ctx context.Context, libovsdb client.Client) error {
-	short, cancel := context.WithTimeout(ctx, connectTimeout)
+func (s *session) connect(cfg Config, endpoint string) (err error) {
+	short, cancel := context.WithTimeout(s.ctx, connectTimeout)
 	defer cancel()
-	if err := libovsdb.Connect(short); err != nil {
+	if s.server, err = watchLeader(short, cfg, endpoint, s.end); err != nil {
 		return err
 	}
-	long, cancel := context.WithTimeout(ctx, fillTimeout)
+	if s.libovsdb, err = newLibovsdb(pruned.Client(), cfg, endpoint); err != nil {
+		return err
+	}
+	if err := s.libovsdb.Connect(short); err != nil {
+		return err
+	}
+	long, cancel := context.WithTimeout(s.ctx, fillTimeout)
 	defer cancel()
-	if _, err := libovsdb.Monitor(long, wholeContent()); err != nil {
+	if _, err := s.libovsdb.Monitor(long, wholeContent()); err != nil {
 		return fmt.Errorf("reading the database: %w", err)
 	}
 	return nil
+}
+
+func newLibovsdb(database model.ClientDBModel, cfg Config, endpoint string) (client.Client, error) {
+	options := []client.Option{client.WithEndpoint(endpoint), client.WithLogger(&cfg.Logger)}
+	if cfg.TLS != nil {
+		options = append(options, client.WithTLSConfig(cfg.TLS))
+	}
+	libovsdb, err := client.NewOVSDBClient(database, options...)
+	if err != nil {
+		return nil, err // and not the typed nil that came with it
+	}
+	return libovsdb, nil
 }
 
 // wholeContent asks for all rows but only the columns that are read. The older
@@ -112,13 +125,18 @@ func (s *session) watch() {
 		case <-s.ctx.Done():
 			return
 		case <-s.libovsdb.DisconnectNotify():
-			s.end(errors.New("the server closed the connection or stopped leading"))
+			s.end(errHungUp)
+			return
+		case <-s.server.DisconnectNotify():
+			s.end(errHungUp)
 			return
 		case <-probe.C:
 			s.probe()
 		}
 	}
 }
+
+var errHungUp = errors.New("the server closed the connection")
 
 func (s *session) probe() {
 	ctx, cancel := context.WithTimeout(s.ctx, probeInterval)
@@ -159,14 +177,13 @@ func (s *session) submit(ctx context.Context, o logical.Owner, want logical.Stat
 
 func (s *session) alive() bool { return s.ctx.Err() == nil }
 
-// close ends the session and waits until it has let go of everything. Purging
-// matters: libovsdb's watcher of the leader never stops, and holds the replica.
+// close ends the session and waits until it has let go of everything.
 func (s *session) close() {
 	s.end(errors.New("closed"))
 	s.stopped.Wait()
-	replica := s.libovsdb.Cache()
-	s.libovsdb.Close()
-	if replica != nil {
-		replica.Purge(pruned)
+	for _, connection := range []client.Client{s.libovsdb, s.server} {
+		if connection != nil {
+			connection.Close()
+		}
 	}
 }
