@@ -24,34 +24,48 @@ type Client struct {
 }
 
 // Open looks for the nft program, version 1.0.1 or later. It needs
-// CAP_NET_ADMIN.
+// CAP_NET_ADMIN. A kernel may be built without the arp or netdev family; that is
+// an error only for who asks for what they do.
 func Open() (*Client, error) {
-	tables := map[knftables.Family]knftables.Interface{}
-	for _, family := range []knftables.Family{knftables.InetFamily, knftables.ARPFamily, knftables.NetDevFamily} {
-		nft, err := knftables.New(family, table)
-		if err != nil {
-			return nil, fmt.Errorf("open nftables, family %s: %w", family, err)
-		}
-		tables[family] = nft
+	inet, err := knftables.New(knftables.InetFamily, table)
+	if err != nil {
+		return nil, fmt.Errorf("open nftables: %w", err)
 	}
 	watcher, err := watch()
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to changes of nftables: %w", err)
 	}
-	c := newClient(tables, kernelIndex)
+	c := newClient(inet, open(knftables.ARPFamily), open(knftables.NetDevFamily), kernelIndex)
 	c.watcher = watcher
 	go watcher.run(c.forget)
 	return c, nil
 }
 
 // newClient is Open without the kernel.
-func newClient(tables map[knftables.Family]knftables.Interface, index indexer) *Client {
+func newClient(inet, arp, netdev knftables.Interface, index indexer) *Client {
 	return &Client{
-		masquerade:  &keeper{nft: tables[knftables.InetFamily], chain: masqueradeChain, sets: sets()},
-		confinement: &keeper{nft: tables[knftables.ARPFamily], chain: confineChain},
-		isolation:   &isolation{nft: tables[knftables.NetDevFamily], index: index},
+		masquerade:  &keeper{nft: inet, chain: masqueradeChain, sets: sets()},
+		confinement: &keeper{nft: arp, chain: confineChain},
+		isolation:   &isolation{nft: netdev, index: index},
 	}
 }
+
+// open opens a family that the kernel may lack.
+func open(family knftables.Family) knftables.Interface {
+	nft, err := knftables.New(family, table)
+	if err != nil {
+		return lacking{Interface: knftables.NewFake(family, table), err: err}
+	}
+	return nft
+}
+
+// lacking is a family that the kernel lacks: an empty table that takes nothing.
+type lacking struct {
+	knftables.Interface // for what only reads
+	err                 error
+}
+
+func (l lacking) Run(context.Context, *knftables.Transaction) error { return l.err }
 
 // Close ends the subscription. The tables stay: running pods need them.
 func (c *Client) Close() { c.watcher.close() }

@@ -33,10 +33,7 @@ func newFakes() fakes {
 // client is a client that knows nothing yet, as after a restart.
 func (f fakes) client() *Client {
 	indices := map[string]int{"hwencap": 7, "0123456789ab_h": 8}
-	tables := map[knftables.Family]knftables.Interface{
-		knftables.InetFamily: f.inet, knftables.ARPFamily: f.arp, knftables.NetDevFamily: f.netdev,
-	}
-	return newClient(tables, func(device string) (int, error) {
+	return newClient(f.inet, f.arp, f.netdev, func(device string) (int, error) {
 		if index, ok := indices[device]; ok {
 			return index, nil
 		}
@@ -210,5 +207,26 @@ func TestConfinementTransactions(t *testing.T) {
 	}
 	if changed := confine(client, want[1:]); changed != 0 {
 		t.Errorf("an IPv6 address changed %d things", changed)
+	}
+}
+
+func TestAFamilyThatTheKernelLacks(t *testing.T) {
+	kernel := newFakes()
+	refused := errors.New("Operation not supported")
+	client := newClient(kernel.inet, lacking{kernel.arp, refused}, lacking{kernel.netdev, refused}, func(string) (int, error) { return 1, nil })
+	if changed, err := client.Confine(t.Context(), nil); changed != 0 || err != nil {
+		t.Errorf("confining nothing: %d, %v", changed, err)
+	}
+	if _, err := client.Sweep(t.Context()); err != nil {
+		t.Errorf("sweeping: %v", err)
+	}
+	if _, err := client.Confine(t.Context(), []host.Address{{Link: "br-encap", Prefix: netip.MustParsePrefix("198.18.0.2/16")}}); !errors.Is(err, refused) {
+		t.Errorf("confining: %v", err)
+	}
+	if err := client.Isolate(t.Context(), "hwencap"); !errors.Is(err, refused) {
+		t.Errorf("isolating: %v", err)
+	}
+	if changed, err := client.Masquerade(t.Context(), dualStack()); changed == 0 || err != nil {
+		t.Errorf("masquerading: %d, %v", changed, err)
 	}
 }

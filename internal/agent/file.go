@@ -1,0 +1,42 @@
+package agent
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+)
+
+// File is a file to be on the node: the CNI configuration list.
+type File struct {
+	Path    string // empty: nothing is written
+	Content []byte
+}
+
+// write puts the file in place in one step, unless it is there already. It is
+// never taken away: without it the node would turn NotReady, or hand its pods
+// to whichever other list lies beside it.
+func (f File) write() error {
+	if f.Path == "" {
+		return nil
+	}
+	if have, err := os.ReadFile(f.Path); err == nil && bytes.Equal(have, f.Content) {
+		return nil
+	}
+	fresh, err := os.CreateTemp(filepath.Dir(f.Path), ".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(fresh.Name()) // after the rename there is nothing left to remove
+	if _, err := fresh.Write(f.Content); err != nil {
+		fresh.Close()
+		return err
+	}
+	if err := fresh.Sync(); err != nil {
+		fresh.Close()
+		return err
+	}
+	if err := fresh.Close(); err != nil {
+		return err
+	}
+	return os.Rename(fresh.Name(), f.Path)
+}

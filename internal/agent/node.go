@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/host"
+	"hawser/internal/nodeplan/overlay"
+	"hawser/internal/plan"
+)
+
+// What ovs-ovn's start script writes into Open_vSwitch before ovs-vswitchd runs.
+const (
+	keySystemID = "system-id"
+	keyDatapath = "ovn-bridge-datapath-type"
+)
+
+// userspaceDatapath is the value of keyDatapath for a datapath in ovs-vswitchd.
+const userspaceDatapath = "netdev"
+
+// Node reconciles the node that it runs on. All fields have to be set.
+type Node struct {
+	Name    string
+	Options overlay.Options
+	// Client reads from a cache that holds all Nodes and Subnets.
+	Client client.Client
+	Events events.EventRecorder
+	Switch Switch
+	Kernel Kernel
+	Filter Filter
+	State  *State
+	// Conflist is written once the node is ready; without a Path it is not.
+	Conflist File
+
+	told map[string]bool // problems that an event has told of
+	why  string          // what was logged as still missing
+}
+
+// Reconcile brings the node to what is wanted of it now. The request's name does
+// not matter: there is one node.
+func (n *Node) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
+	in, err := n.gather(ctx)
+	if err != nil || in == nil {
+		return reconcile.Result{}, err
+	}
+	result, problems := overlay.Plan(*in)
+	n.tell(in.Node, problems)
+	if result == nil {
+		return reconcile.Result{}, n.report(ctx, in.Node, errors.New(problems[0].Message))
+	}
+	changed, err := n.apply(ctx, result.Desired)
+	if changed > 0 {
+		log.FromContext(ctx).Info("brought the node to what is wanted", "changes", changed)
+		changes.Add(float64(changed))
+	}
+	n.State.planned(result.PodMTU)
+	missing, failed := n.missing(ctx, result, problems, err)
+	return reconcile.Result{}, errors.Join(failed, n.report(ctx, in.Node, missing))
+}
+
+// gather reads all that the plan depends on. It gives nil where the node is
+// not known to the API server, or Open vSwitch is not set up: nothing can be
+// planned then, and their coming is told.
+func (n *Node) gather(ctx context.Context) (*overlay.Input, error) {
+	node := &corev1.Node{}
+	if err := n.Client.Get(ctx, client.ObjectKey{Name: n.Name}, node); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if n.Switch.ExternalID(keySystemID) == "" {
+		return nil, n.report(ctx, node, errors.New("Open vSwitch has no system-id yet: see the log of this node's ovs-ovn pod"))
+	}
+	var nodes corev1.NodeList
+	var subnets kubeovnv1.SubnetList
+	if err := errors.Join(n.Client.List(ctx, &nodes), n.Client.List(ctx, &subnets)); err != nil {
+		return nil, fmt.Errorf("list nodes and subnets: %w", err)
+	}
+	snapshot, err := n.Kernel.Snapshot(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the host's network: %w", err)
+	}
+	return &overlay.Input{
+		Options: n.Options, Node: node, Nodes: nodes.Items, Subnets: subnets.Items, Host: snapshot,
+		Userspace: n.Switch.ExternalID(keyDatapath) == userspaceDatapath,
+	}, nil
+}
+
+// missing says what the node lacks before pods can use it, and which error has
+// to be tried again. A device that Open vSwitch has yet to make is lacking but
+// no error.
+func (n *Node) missing(ctx context.Context, result *overlay.Result, problems []plan.Problem, err error) (missing, failed error) {
+	switch {
+	case err != nil && onlyMissing(err):
+		return err, nil
+	case err != nil:
+		return err, err
+	case result.PodMTU == 0:
+		return errors.New(problems[0].Message), nil
+	}
+	look, end := context.WithCancel(ctx)
+	end() // an ended context makes it a look instead of a wait
+	return n.Switch.Installed(look, host.NodeLink), nil
+}
+
+// onlyMissing tells whether all of a joined error is about devices that are not
+// there yet.
+func onlyMissing(err error) bool {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return errors.Is(err, host.ErrMissing)
+	}
+	for _, part := range joined.Unwrap() {
+		if !onlyMissing(part) {
+			return false
+		}
+	}
+	return true
+}
+
+// report tells the cluster how the node is; nil means that it lacks nothing.
+func (n *Node) report(ctx context.Context, node *corev1.Node, missing error) error {
+	n.note(ctx, node, missing)
+	if missing == nil {
+		n.State.ready()
+		if err := n.Conflist.write(); err != nil {
+			return fmt.Errorf("tell the container runtime of us: %w", err)
+		}
+	}
+	err := errors.Join(n.setChassis(ctx, node), n.setCondition(ctx, node, missing))
+	if apierrors.IsNotFound(err) {
+		return nil // the Node went away meanwhile; there is nobody to tell
+	}
+	return err
+}
+
+// note logs what is missing, each time that it changes. On a node that was
+// ready before, it is an event too: the condition does not go back.
+func (n *Node) note(ctx context.Context, node *corev1.Node, missing error) {
+	why := ""
+	if missing != nil {
+		why = missing.Error()
+	}
+	if why == n.why {
+		return
+	}
+	n.why = why
+	if why == "" {
+		log.FromContext(ctx).Info("the node is ready for pods")
+		return
+	}
+	log.FromContext(ctx).Info("the node is not ready for pods", "missing", why)
+	if settled(node) {
+		n.Events.Eventf(node, nil, corev1.EventTypeWarning, reasonUnreachable, "Configure", "%s", why)
+	}
+}
