@@ -35,7 +35,10 @@ func Open() (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to changes of nftables: %w", err)
 	}
-	c := newClient(inet, open(knftables.ARPFamily), open(knftables.NetDevFamily), kernelIndex)
+	arp, noARP := knftables.New(knftables.ARPFamily, table)
+	netdev, noNetdev := knftables.New(knftables.NetDevFamily, table)
+	c := newClient(inet, arp, netdev, kernelIndex)
+	c.confinement.lacks, c.isolation.lacks = noARP, noNetdev
 	c.watcher = watcher
 	go watcher.run(c.forget)
 	return c, nil
@@ -49,23 +52,6 @@ func newClient(inet, arp, netdev knftables.Interface, index indexer) *Client {
 		isolation:   &isolation{nft: netdev, index: index},
 	}
 }
-
-// open opens a family that the kernel may lack.
-func open(family knftables.Family) knftables.Interface {
-	nft, err := knftables.New(family, table)
-	if err != nil {
-		return lacking{Interface: knftables.NewFake(family, table), err: err}
-	}
-	return nft
-}
-
-// lacking is a family that the kernel lacks: an empty table that takes nothing.
-type lacking struct {
-	knftables.Interface // for what only reads
-	err                 error
-}
-
-func (l lacking) Run(context.Context, *knftables.Transaction) error { return l.err }
 
 // Close ends the subscription. The tables stay: running pods need them.
 func (c *Client) Close() { c.watcher.close() }

@@ -213,7 +213,8 @@ func TestConfinementTransactions(t *testing.T) {
 func TestAFamilyThatTheKernelLacks(t *testing.T) {
 	kernel := newFakes()
 	refused := errors.New("Operation not supported")
-	client := newClient(kernel.inet, lacking{kernel.arp, refused}, lacking{kernel.netdev, refused}, func(string) (int, error) { return 1, nil })
+	client := kernel.client()
+	client.confinement.lacks, client.isolation.lacks = refused, refused
 	if changed, err := client.Confine(t.Context(), nil); changed != 0 || err != nil {
 		t.Errorf("confining nothing: %d, %v", changed, err)
 	}

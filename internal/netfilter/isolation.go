@@ -25,6 +25,9 @@ type isolation struct {
 func (i *isolation) isolate(ctx context.Context, devices []string) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.lacks != nil {
+		return fmt.Errorf("isolate %s: %w", strings.Join(devices, ", "), i.lacks)
+	}
 	if err := i.read(ctx); err != nil {
 		return err
 	}
@@ -78,6 +81,9 @@ func (i *isolation) sweep(ctx context.Context) (int, error) {
 func (i *isolation) remove(ctx context.Context, choose func(device string, index int) bool) (int, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.lacks != nil {
+		return 0, nil // nothing was ever isolated
+	}
 	if err := i.read(ctx); err != nil {
 		return 0, err
 	}

@@ -64,12 +64,19 @@ func (b blueprint) content() content {
 // same in every blueprint that it is given.
 type keeper struct {
 	nft   knftables.Interface
+	lacks error // why the kernel does not offer this family
 	chain string
 	sets  []*knftables.Set
 	cache[content]
 }
 
 func (k *keeper) apply(ctx context.Context, want blueprint) (int, error) {
+	if k.lacks != nil && want.chain == nil {
+		return 0, nil
+	}
+	if k.lacks != nil {
+		return 0, k.lacks
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.read(ctx); err != nil {
