@@ -18,6 +18,7 @@ const chainPrefix = "isolate_"
 // isolation keeps the netdev table.
 type isolation struct {
 	nft                    knftables.Interface
+	lacks                  error // why the kernel does not offer this family
 	index                  indexer
 	cache[map[string]bool] // the names of the chains that are there
 }
