@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"hawser/test/sandbox/cluster"
+	"hawser/test/sandbox/demo"
 )
 
 const defaultState = "/var/lib/hawser-sandbox"
@@ -32,7 +34,7 @@ func root() *cobra.Command {
 	command.PersistentFlags().StringVar(&p.state, "state", state, "directory of the sandbox; another one is another sandbox (also $HAWSER_SANDBOX)")
 	command.PersistentFlags().StringVar(&p.source, "source", os.Getenv("HAWSER_SOURCE"), "root of the source tree (default: found from here, also $HAWSER_SOURCE)")
 	command.AddCommand(upCommand(&p), downCommand(&p), statusCommand(&p), kubeconfigCommand(&p), kubectlCommand(&p),
-		execCommand(&p), netnsCommand(&p), powerCommand(&p), loadCommand(&p), logsCommand(&p))
+		execCommand(&p), netnsCommand(&p), powerCommand(&p), loadCommand(&p), logsCommand(&p), reportCommand(&p), demoCommand(&p))
 	return command
 }
 
@@ -228,4 +230,40 @@ func logsCommand(p *place) *cobra.Command {
 			return c.Logs(command.OutOrStdout(), args)
 		},
 	}
+}
+
+func demoCommand(p *place) *cobra.Command {
+	return &cobra.Command{
+		Use: "demo", Short: "Two tenants with pods on all nodes, and a table of who reaches whom", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := p.open()
+			if err != nil {
+				return err
+			}
+			return demo.Run(command.Context(), c, command.OutOrStdout())
+		},
+	}
+}
+
+func reportCommand(p *place) *cobra.Command {
+	var out string
+	command := &cobra.Command{
+		Use: "report", Short: "Write a tarball with logs, objects, OVN and OVS databases and the machines' networks", Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			c, err := p.open()
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				out = filepath.Join(os.TempDir(), "sandbox-report-"+time.Now().UTC().Format("20060102-150405")+".tar.gz")
+			}
+			if err := c.Report(command.Context(), out); err != nil {
+				return err
+			}
+			fmt.Fprintln(command.OutOrStdout(), out)
+			return nil
+		},
+	}
+	command.Flags().StringVarP(&out, "output", "o", "", "file to write (default: a new one in the temporary directory)")
+	return command
 }

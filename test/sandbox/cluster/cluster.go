@@ -98,19 +98,34 @@ func (c *Cluster) lock() (unlock func(), err error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("namespaces, mounts and cgroups need root: run it with sudo")
 	}
-	path := c.dir + ".lock"
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(c.dir), 0o755); err != nil {
 		return nil, err
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		c.say("waiting for another sandbox command to end")
-		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+	for {
+		file, err := os.OpenFile(c.lockPath(), os.O_CREATE|os.O_RDWR, 0o644)
+		if err != nil {
 			return nil, err
 		}
+		if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+			c.say("waiting for another sandbox command to end")
+			if err := unix.Flock(int(file.Fd()), unix.LOCK_EX); err != nil {
+				return nil, errors.Join(err, file.Close())
+			}
+		}
+		if same(file, c.lockPath()) {
+			return func() { file.Close() }, nil
+		}
+		file.Close() // down removed it while we waited: what we hold locks nobody out
 	}
-	return func() { file.Close() }, nil
+}
+
+func (c *Cluster) lockPath() string { return c.dir + ".lock" }
+
+func same(file *os.File, path string) bool {
+	open, err := file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(open, there)
 }

@@ -98,5 +98,5 @@ func (c *Cluster) Down() error {
 		return fmt.Errorf("remove %s: %w", c.dir, err)
 	}
 	c.say("%6.1fs  everything is gone", time.Since(begin).Seconds())
-	return os.Remove(c.dir + ".lock")
+	return os.Remove(c.lockPath())
 }

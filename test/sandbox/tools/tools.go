@@ -124,9 +124,7 @@ func (p program) flags() string {
 	major, rest, _ := strings.Cut(strings.TrimPrefix(p.version, "v"), ".")
 	minor, _, _ := strings.Cut(rest, ".")
 	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
-		for name, value := range map[string]string{"gitVersion": p.version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"} {
-			flags += fmt.Sprintf(" -X %s.%s=%s", pkg, name, value)
-		}
+		flags += fmt.Sprintf(" -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s -X %[1]s.gitTreeState=clean", pkg, p.version, major, minor)
 	}
 	return flags
 }

@@ -1,0 +1,179 @@
+package demo
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"hawser/test/sandbox/cluster"
+)
+
+// probe is one path: a command somewhere, and what it must print.
+type probe struct {
+	what, from, to string
+	family         int
+	// in is the pod that the command runs in; nil: the machine called from.
+	in      *pod
+	command []string
+	// want is in the answer when the right one answers.
+	want string
+}
+
+type result struct {
+	probe
+	took  time.Duration
+	tries int
+	err   error
+}
+
+// planner knows the addresses of pods, by namespace/name and family.
+type planner struct {
+	addresses map[string]map[int]string
+	probes    []probe
+}
+
+// plan lists every path that the table shows.
+func plan(ctx context.Context, c *cluster.Cluster) ([]probe, error) {
+	addresses, err := podAddresses(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	p := &planner{addresses: addresses}
+	workers := c.Workers()
+	near, far := workers[0], workers[len(workers)-1]
+	from := pod{"blue", "on-" + near, near}
+	for _, family := range c.Families() {
+		p.toPod("pod → pod, same node, same subnet", family, from, pod{"blue", "second-" + near, near})
+		p.toPod("pod → pod, same node, other subnet", family, from, pod{"green", "on-" + near, near})
+		if far != near {
+			p.toPod("pod → pod, other node, same subnet", family, from, pod{"blue", "on-" + far, far})
+			p.toPod("pod → pod, other node, other subnet", family, from, pod{"green", "on-" + far, far})
+		}
+		p.add("pod → DNS service", family, from, "kube-dns", "kubernetes.default.svc.cluster.local.",
+			"dig", "+time=2", "+tries=1", "@"+cluster.DNSService(family), "kubernetes.default.svc.cluster.local", "ANY")
+		p.add("pod → outside", family, from, cluster.Outside, cluster.Outside,
+			"curl", "-sS", "-m", "3", url("http", c.Address(cluster.Outside, family), "80", "/hostname"))
+		p.toNode(c, "pod → own node", family, from, near)
+		if far != near {
+			p.toNode(c, "pod → other node", family, from, far)
+		}
+		p.fromNode("node → own pod", family, near, from)
+		if far != near {
+			p.fromNode("node → other node's pod", family, near, pod{"green", "on-" + far, far})
+		}
+	}
+	// The API server's service has one family, the cluster's first.
+	p.add("pod → API server service", c.Families()[0], from, "kubernetes", `"gitVersion"`,
+		"sh", "-c", `curl -sSk -m 3 https://$(case $KUBERNETES_SERVICE_HOST in *:*) echo "[$KUBERNETES_SERVICE_HOST]";; *) echo $KUBERNETES_SERVICE_HOST;; esac)/version`)
+	return p.probes, nil
+}
+
+func (p *planner) add(what string, family int, from pod, to, want string, command ...string) {
+	p.probes = append(p.probes, probe{
+		what: what, from: from.namespace + "/" + from.name, to: to, family: family,
+		in: &from, command: command, want: want,
+	})
+}
+
+func (p *planner) toPod(what string, family int, from, to pod) {
+	name := to.namespace + "/" + to.name
+	p.add(what, family, from, name, to.name, "curl", "-sS", "-m", "3", url("http", p.addresses[name][family], "8080", "/hostname"))
+}
+
+// toNode asks a kubelet, which answers strangers with an error of its own.
+func (p *planner) toNode(c *cluster.Cluster, what string, family int, from pod, node string) {
+	p.add(what, family, from, node, "Unauthorized", "curl", "-sSk", "-m", "3", url("https", c.Address(node, family), "10250", "/pods"))
+}
+
+func (p *planner) fromNode(what string, family int, node string, to pod) {
+	name := to.namespace + "/" + to.name
+	p.probes = append(p.probes, probe{
+		what: what, from: node, to: name, family: family, want: to.name,
+		command: []string{"curl", "-sS", "-m", "3", url("http", p.addresses[name][family], "8080", "/hostname")},
+	})
+}
+
+func url(scheme, address, port, path string) string {
+	return scheme + "://" + net.JoinHostPort(address, port) + path
+}
+
+// podAddresses asks the API server for the addresses of the scene's pods.
+func podAddresses(ctx context.Context, c *cluster.Cluster) (map[string]map[int]string, error) {
+	out, err := c.Kubectl(ctx, "get", "pods", "-A", "-l", "app=hawser-demo", "-o", "json")
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Items []struct {
+			Metadata struct{ Namespace, Name string }
+			Status   struct{ PodIPs []struct{ IP string } }
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		return nil, fmt.Errorf("read pods: %w", err)
+	}
+	addresses := map[string]map[int]string{}
+	for _, item := range list.Items {
+		own := map[int]string{}
+		for _, ip := range item.Status.PodIPs {
+			family := 4
+			if strings.Contains(ip.IP, ":") {
+				family = 6
+			}
+			own[family] = ip.IP
+		}
+		addresses[item.Metadata.Namespace+"/"+item.Metadata.Name] = own
+	}
+	return addresses, nil
+}
+
+const (
+	tries    = 3
+	parallel = 4
+)
+
+// try runs all probes, a few at a time, and keeps their order.
+func try(ctx context.Context, c *cluster.Cluster, probes []probe) []result {
+	results := make([]result, len(probes))
+	slots := make(chan struct{}, parallel)
+	var all sync.WaitGroup
+	for i, p := range probes {
+		all.Go(func() {
+			slots <- struct{}{}
+			results[i] = p.try(ctx, c)
+			<-slots
+		})
+	}
+	all.Wait()
+	return results
+}
+
+// try gives a path three chances; the table says how many it took, since the
+// first should do.
+func (p probe) try(ctx context.Context, c *cluster.Cluster) result {
+	r := result{probe: p}
+	for r.tries < tries {
+		r.tries++
+		begin := time.Now()
+		out, err := p.run(ctx, c)
+		r.took, r.err = time.Since(begin), err
+		if err == nil && !strings.Contains(out, p.want) {
+			r.err = fmt.Errorf("the answer is %q instead of %q", strings.TrimSpace(out), p.want)
+		}
+		if r.err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return r
+}
+
+func (p probe) run(ctx context.Context, c *cluster.Cluster) (string, error) {
+	if p.in == nil {
+		return c.Output(ctx, p.from, p.command...)
+	}
+	return c.Kubectl(ctx, append([]string{"-n", p.in.namespace, "exec", p.in.name, "--"}, p.command...)...)
+}

@@ -1,0 +1,56 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// table prints a line per path with a column per family.
+func table(out io.Writer, families []int, results []result) error {
+	lines := map[string]map[int]result{}
+	var order []string
+	for _, r := range results {
+		if lines[r.what] == nil {
+			lines[r.what] = map[int]result{}
+			order = append(order, r.what)
+		}
+		lines[r.what][r.family] = r
+	}
+	writer := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprint(writer, "WHO → WHOM\tFROM\tTO")
+	for _, family := range families {
+		fmt.Fprintf(writer, "\tIPv%d", family)
+	}
+	fmt.Fprintln(writer)
+	for _, what := range order {
+		any := anyOf(lines[what])
+		fmt.Fprintf(writer, "%s\t%s\t%s", what, any.from, any.to)
+		for _, family := range families {
+			fmt.Fprint(writer, "\t", cell(lines[what][family]))
+		}
+		fmt.Fprintln(writer)
+	}
+	return writer.Flush()
+}
+
+func anyOf(of map[int]result) result {
+	for _, r := range of {
+		return r
+	}
+	return result{}
+}
+
+// cell is "ok 120ms", which includes starting the command in the pod.
+func cell(r result) string {
+	switch {
+	case r.tries == 0:
+		return "–"
+	case r.err != nil:
+		return "FAILED"
+	case r.tries > 1:
+		return fmt.Sprintf("ok %v (try %d)", r.took.Round(time.Millisecond), r.tries)
+	}
+	return fmt.Sprintf("ok %v", r.took.Round(time.Millisecond))
+}
