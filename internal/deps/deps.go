@@ -38,6 +38,7 @@ import (
 	_ "k8s.io/apiserver/pkg/cel/environment"
 	_ "k8s.io/client-go/kubernetes"
 	_ "sigs.k8s.io/controller-runtime"
+	_ "sigs.k8s.io/controller-runtime/pkg/log/zap"
 	_ "sigs.k8s.io/controller-tools/cmd/controller-gen"
 	_ "sigs.k8s.io/knftables"
 	_ "sigs.k8s.io/yaml"

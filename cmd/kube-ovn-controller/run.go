@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/controller"
+	"hawser/internal/controller/claim"
+	"hawser/internal/controller/options"
+	"hawser/internal/ipam"
+	"hawser/internal/northbound"
+)
+
+// run wires the controller together and works until the context ends or the
+// lease is lost.
+func run(ctx context.Context, o options.Options) error {
+	cfg, err := restConfig(o.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	health := &controller.Health{}
+	mgr, err := newManager(cfg, o, health)
+	if err != nil {
+		return fmt.Errorf("preparing the controller: %w", err)
+	}
+	watching, err := client.NewWithWatch(cfg, client.Options{Scheme: mgr.GetScheme()})
+	if err != nil {
+		return fmt.Errorf("preparing the watch of IP objects: %w", err)
+	}
+	fabric := newFabric(mgr, o)
+	leader := &controller.Leader{
+		Manager: mgr, Fabric: fabric, Defaults: o.Defaults(),
+		Connect: func(ctx context.Context) (controller.Network, error) {
+			return connect(ctx, watching, o, health)
+		},
+	}
+	err = errors.Join(
+		controller.AddIndexes(ctx, mgr.GetFieldIndexer()),
+		mgr.Add(&controller.BookKeeper{API: watching, Book: fabric.Claims.Book}),
+		mgr.Add(leader),
+	)
+	if err != nil {
+		return err
+	}
+	health.Synced(mgr.GetCache().WaitForCacheSync)
+	return mgr.Start(ctx)
+}
+
+func newFabric(mgr manager.Manager, o options.Options) *controller.Fabric {
+	fabric := controller.NewFabric()
+	fabric.Cluster = o.Cluster()
+	fabric.Cache = mgr.GetCache()
+	fabric.API = mgr.GetClient()
+	fabric.Events = mgr.GetEventRecorder("kube-ovn-controller")
+	fabric.Claims = &controller.Claims{
+		API: mgr.GetClient(), Book: claim.NewBook(fabric.InUse), Registry: ipam.New(rand.Uint64),
+	}
+	return fabric
+}
+
+func newManager(cfg *rest.Config, o options.Options, health *controller.Health) (manager.Manager, error) {
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
+	}
+	return ctrl.NewManager(cfg, manager.Options{
+		Scheme:                        scheme,
+		Cache:                         controller.CacheOptions(),
+		HealthProbeBindAddress:        "0",
+		LeaderElection:                true,
+		LeaderElectionID:              "kube-ovn-controller",
+		LeaderElectionNamespace:       o.Namespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &o.LeaseDuration,
+		RenewDeadline:                 &o.RenewDeadline,
+		RetryPeriod:                   &o.RetryPeriod,
+		Metrics: metricsserver.Options{
+			BindAddress:   net.JoinHostPort(o.BindIP, strconv.Itoa(o.Port)),
+			ExtraHandlers: health.Handlers(o.Pprof),
+		},
+	})
+}
+
+// connect is what a new leader does before it may write.
+func connect(ctx context.Context, api client.Client, o options.Options, health *controller.Health) (controller.Network, error) {
+	cfg := northbound.Config{Endpoints: o.Endpoints(), Logger: ctrl.Log.WithName("northbound"), Metrics: metrics.Registry}
+	if o.NeedsTLS() {
+		certificates := &controller.Certificates{API: api, Namespace: o.Namespace, Interval: o.Rotation}
+		var err error
+		if cfg.TLS, err = certificates.Ensure(ctx); err != nil {
+			return nil, err
+		}
+		go certificates.Keep(ctx)
+	}
+	connection, err := northbound.Dial(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	health.Connected(connection.Connected)
+	return &network{connection}, nil
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), kubeovnv1.AddToScheme(scheme))
+}
+
+// restConfig finds the API server. Requests are not throttled here: the API
+// server's priority and fairness decides, and knows more.
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	cfg, err := ctrl.GetConfig()
+	if kubeconfig != "" {
+		cfg, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding the API server: %w", err)
+	}
+	cfg.QPS = -1
+	cfg.UserAgent = "kube-ovn-controller"
+	return cfg, nil
+}

@@ -1,0 +1,109 @@
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/plan/overlay"
+)
+
+// fieldManager is the name under which fields are owned in server-side apply.
+const fieldManager = "kube-ovn-controller"
+
+// complete adds our finalizer to a Subnet and fills the fields that the
+// contract's controller fills, where the user left them empty.
+//
+// What is applied always holds every field that has the value we would give it:
+// server-side apply takes away what a manager applied once and leaves out later.
+func (r *Subnets) complete(ctx context.Context, subnet *kubeovnv1.Subnet) error {
+	if len(overlay.Defaults(r.Cluster, subnet)) == 0 && hasFinalizer(subnet) {
+		return nil
+	}
+	object := &unstructured.Unstructured{Object: map[string]any{"spec": r.fillable(subnet)}}
+	object.SetGroupVersionKind(kubeovnv1.GroupVersion.WithKind("Subnet"))
+	object.SetName(subnet.Name)
+	object.SetUID(subnet.UID)
+	object.SetFinalizers([]string{kubeovnv1.Finalizer})
+	err := r.API.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner(fieldManager), client.ForceOwnership)
+	if err != nil {
+		return fmt.Errorf("filling in the defaults of subnet %s: %w", subnet.Name, err)
+	}
+	return nil
+}
+
+// fillable is every field that we fill, if it is empty or has our value.
+func (r *Subnets) fillable(subnet *kubeovnv1.Subnet) map[string]any {
+	bare := subnet.DeepCopy()
+	bare.Spec.Gateway, bare.Spec.Vpc, bare.Spec.Provider = "", "", ""
+	bare.Spec.Protocol, bare.Spec.GatewayType = "", ""
+	fields := overlay.Defaults(r.Cluster, bare)
+	for name, have := range map[string]string{
+		"gateway": subnet.Spec.Gateway, "vpc": subnet.Spec.Vpc, "provider": subnet.Spec.Provider,
+		"gatewayType": subnet.Spec.GatewayType,
+	} {
+		if have != "" && have != fields[name] {
+			delete(fields, name)
+		}
+	}
+	return fields
+}
+
+func hasFinalizer(obj client.Object) bool {
+	return slices.Contains(obj.GetFinalizers(), kubeovnv1.Finalizer)
+}
+
+// dropFinalizer takes our finalizer, in its present and its old form, off an
+// object; nothing happens if somebody changes the list meanwhile.
+func (f *Fabric) dropFinalizer(ctx context.Context, obj client.Object) error {
+	return DropFinalizer(ctx, f.API, obj)
+}
+
+// DropFinalizer takes our finalizer, in its present and its old form, off an
+// object that nobody has changed since it was read.
+func DropFinalizer(ctx context.Context, api client.Writer, obj client.Object) error {
+	rest := slices.DeleteFunc(slices.Clone(obj.GetFinalizers()), func(name string) bool {
+		return name == kubeovnv1.Finalizer || name == kubeovnv1.OldFinalizer
+	})
+	if len(rest) == len(obj.GetFinalizers()) {
+		return nil
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"finalizers": rest, "resourceVersion": obj.GetResourceVersion(), "uid": obj.GetUID(),
+	}})
+	if err != nil {
+		return fmt.Errorf("letting %s go: %w", obj.GetName(), err)
+	}
+	target := &metav1.PartialObjectMetadata{}
+	target.SetGroupVersionKind(kindOf(obj))
+	target.SetName(obj.GetName())
+	if err := api.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		return client.IgnoreNotFound(fmt.Errorf("letting %s %s go: %w", target.Kind, obj.GetName(), err))
+	}
+	return nil
+}
+
+// patchStatus writes what differs in the status, unless nothing does.
+func (f *Fabric) patchStatus(ctx context.Context, old, next client.Object) error {
+	if err := f.API.Status().Patch(ctx, next, client.MergeFrom(old)); err != nil {
+		return client.IgnoreNotFound(fmt.Errorf("writing the status of %s: %w", old.GetName(), err))
+	}
+	return nil
+}
+
+// announce makes an event of each condition that has become bad.
+func (f *Fabric) announce(obj client.Object, news []kubeovnv1.Condition) {
+	for _, c := range news {
+		if c.Status == metav1.ConditionFalse {
+			f.Events.Eventf(obj, nil, corev1.EventTypeWarning, c.Reason, "Reconcile", "%s", c.Message)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package controller
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/controller/claim"
+	"hawser/internal/plan/overlay"
+)
+
+// Other kinds map to the root that they matter to. None of these answers grows
+// with the number of pods but podsOfStatefulSet, with those of one set.
+
+func (f *Fabric) vpcOfSubnet(_ context.Context, obj client.Object) []reconcile.Request {
+	return []reconcile.Request{requestFor(cmp.Or(obj.(*kubeovnv1.Subnet).Spec.Vpc, f.Cluster.Vpc))}
+}
+
+// neighboursOf are the Subnets that another one matters to: private ones, which
+// keep it out, and those that are not realised, perhaps because of it.
+func (f *Fabric) neighboursOf(ctx context.Context, obj client.Object) []reconcile.Request {
+	return f.requestsOf(ctx, func(other *kubeovnv1.Subnet) bool {
+		return other.Name != obj.GetName() &&
+			(other.Spec.Private || !isTrue(other.Status.Conditions, kubeovnv1.ConditionReady, other.Generation))
+	})
+}
+
+func (f *Fabric) subnetsOfVpc(ctx context.Context, obj client.Object) []reconcile.Request {
+	return f.requestsOf(ctx, func(subnet *kubeovnv1.Subnet) bool {
+		return cmp.Or(subnet.Spec.Vpc, f.Cluster.Vpc) == obj.GetName() || subnet.Name == obj.GetName()
+	})
+}
+
+func (f *Fabric) requestsOf(ctx context.Context, wanted func(*kubeovnv1.Subnet) bool) []reconcile.Request {
+	all, err := f.subnets(ctx)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "cannot tell which subnets a change matters to")
+		return nil
+	}
+	var requests []reconcile.Request
+	for _, subnet := range all {
+		if wanted(subnet) {
+			requests = append(requests, requestFor(subnet.Name))
+		}
+	}
+	return requests
+}
+
+// podsOfStatefulSet are the pods whose claims a StatefulSet keeps.
+func (f *Fabric) podsOfStatefulSet(_ context.Context, obj client.Object) []reconcile.Request {
+	var requests []reconcile.Request
+	for _, name := range f.Claims.Book.Names(claim.StatefulSetGroup(obj.GetNamespace(), obj.GetName())) {
+		pod := strings.TrimSuffix(name, overlay.PodPortName(obj.GetNamespace(), ""))
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKey{Namespace: obj.GetNamespace(), Name: pod}})
+	}
+	return requests
+}
+
+// namespacesOfSubnet are those that a Subnet names, selects, or has named in
+// their annotation so far. Which one it selects is for the planner to say.
+func (f *Fabric) namespacesOfSubnet(ctx context.Context, obj client.Object) []reconcile.Request {
+	subnet := obj.(*kubeovnv1.Subnet)
+	var list corev1.NamespaceList
+	if err := f.Cache.List(ctx, &list, shared); err != nil {
+		log.FromContext(ctx).Error(err, "cannot tell which namespaces a subnet matters to", "subnet", subnet.Name)
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range list.Items {
+		ns := &list.Items[i]
+		tells := strings.Split(ns.Annotations[kubeovnv1.AnnotationLogicalSwitch], ",")
+		if subnet.Name == f.Cluster.DefaultSubnet || len(subnet.Spec.NamespaceSelectors) > 0 ||
+			slices.Contains(subnet.Spec.Namespaces, ns.Name) || slices.Contains(tells, subnet.Name) {
+			requests = append(requests, requestFor(ns.Name))
+		}
+	}
+	return requests
+}

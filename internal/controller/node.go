@@ -1,0 +1,126 @@
+package controller
+
+import (
+	"context"
+	"errors"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/controller/claim"
+	"hawser/internal/logical"
+	"hawser/internal/plan"
+	"hawser/internal/plan/overlay"
+)
+
+// Nodes gives each node its address on the join subnet, the port of its ovn0,
+// and the policies that lead pods to it.
+type Nodes struct{ *Fabric }
+
+// Reconcile brings one node, or what is left of it, to what it should be.
+func (r *Nodes) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	var node corev1.Node
+	found, err := r.get(ctx, req.NamespacedName, &node)
+	switch {
+	case err != nil:
+		return reconcile.Result{}, err
+	case !found:
+		return r.remove(ctx, req.Name)
+	}
+	return r.realise(ctx, &node)
+}
+
+func (r *Nodes) realise(ctx context.Context, node *corev1.Node) (reconcile.Result, error) {
+	topics := []string{
+		topicNetwork(r.Cluster.JoinSubnet), topicSpace(r.Cluster.JoinSubnet),
+		topicRows(overlay.SubnetOwner(r.Cluster.JoinSubnet)), topicRows(overlay.VpcOwner(r.Cluster.Vpc)),
+	}
+	lookout := r.room.lookout(overlay.NodeOwner(node.Name).String(), append(topics, r.Claims.topics(overlay.NodePortName(node.Name))...)...)
+	join, ok := r.networks.get(r.Cluster.JoinSubnet)
+	if !ok {
+		lookout.wait(r.wake(node.Name))
+		return reconcile.Result{}, nil
+	}
+	ip, err := r.Claims.Hold(ctx, r.ask(node))
+	if err != nil {
+		return r.withoutClaim(ctx, node, lookout, err)
+	}
+	in := overlay.NodeInput{Cluster: r.Cluster, Node: node, Join: join, Lease: claim.LeaseOf(ip)}
+	want, problems := overlay.Node(in)
+	if len(problems) == 0 {
+		problems, err = r.apply(ctx, overlay.NodeOwner(node.Name), want)
+	}
+	switch {
+	case errors.Is(err, ErrParentMissing):
+		lookout.wait(r.wake(node.Name))
+		return reconcile.Result{}, nil
+	case err != nil || len(problems) > 0:
+		r.warn(node, problems)
+		return reconcile.Result{}, err
+	}
+	r.room.Leave(overlay.NodeOwner(node.Name).String())
+	return reconcile.Result{}, r.annotate(ctx, node, overlay.NodeAnnotations(in))
+}
+
+// ask keeps the address that a node's annotation tells, as long as it is free:
+// a node that is removed and joins again comes back as what it was.
+func (r *Nodes) ask(node *corev1.Node) Ask {
+	return Ask{
+		Name:    overlay.NodePortName(node.Name),
+		Holder:  overlay.NodeOwner(node.Name),
+		UID:     node.UID,
+		Spec:    kubeovnv1.IPSpec{NodeName: node.Name},
+		Keep:    true,
+		Sources: []Source{{Subnet: r.Cluster.JoinSubnet}},
+	}
+}
+
+// annotate writes the annotations that differ, in one patch.
+func (r *Nodes) annotate(ctx context.Context, node *corev1.Node, want map[string]string) error {
+	missing := changed(node.Annotations, want)
+	if len(missing) == 0 {
+		return nil
+	}
+	return client.IgnoreNotFound(patchAnnotations(ctx, r.API, node, missing))
+}
+
+// withoutClaim does what the outcome of a claim asks for.
+func (r *Nodes) withoutClaim(ctx context.Context, node *corev1.Node, lookout lookout, err error) (reconcile.Result, error) {
+	owner := overlay.NodeOwner(node.Name)
+	var lost *LostError
+	switch {
+	case errors.Is(err, ErrPending):
+		return reconcile.Result{}, nil
+	case errors.As(err, &lost):
+		claimsLost.Inc()
+		lookout.wait(r.wake(node.Name))
+		return r.surrender(ctx, owner, overlay.NodePortName(node.Name))
+	case errors.Is(err, ErrUnfit):
+		return r.surrender(ctx, owner, overlay.NodePortName(node.Name))
+	}
+	problem, ok := problemOfAddress(owner, err)
+	if !ok {
+		return reconcile.Result{}, err
+	}
+	r.warn(node, []plan.Problem{problem})
+	lookout.wait(r.wake(node.Name))
+	return reconcile.Result{}, nil
+}
+
+// remove is the way of a node that is gone: rows first, then the claim.
+func (r *Nodes) remove(ctx context.Context, name string) (reconcile.Result, error) {
+	r.room.Leave(overlay.NodeOwner(name).String())
+	if _, err := r.apply(ctx, overlay.NodeOwner(name), logical.State{}); err != nil {
+		return reconcile.Result{}, err
+	}
+	_, err := r.Claims.Drop(ctx, overlay.NodePortName(name))
+	return reconcile.Result{}, err
+}
+
+func (r *Nodes) wake(name string) func() {
+	return func() {
+		r.boxes.nodes.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: name}})
+	}
+}

@@ -1,0 +1,132 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/logical"
+	"hawser/internal/plan"
+	"hawser/internal/plan/overlay"
+	"hawser/internal/plan/support"
+)
+
+// Vpcs gives each Vpc its router.
+type Vpcs struct{ *Fabric }
+
+// Reconcile brings one Vpc, or what is left of it, to what it should be.
+func (r *Vpcs) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	var vpc kubeovnv1.Vpc
+	found, err := r.get(ctx, req.NamespacedName, &vpc)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if !found {
+		_, err := r.apply(ctx, overlay.VpcOwner(req.Name), logical.State{})
+		return reconcile.Result{}, err
+	}
+	subnets, err := r.attached(ctx, vpc.Name)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if vpc.DeletionTimestamp != nil {
+		return reconcile.Result{}, r.release(ctx, &vpc, subnets)
+	}
+	if err := r.addFinalizer(ctx, &vpc); err != nil {
+		return reconcile.Result{}, err
+	}
+	verdict := judgement{}
+	verdict.blocking, verdict.others = support.Vpc(&vpc)
+	if verdict.realisable() {
+		verdict.refused, err = r.realise(ctx, &vpc)
+	}
+	return reconcile.Result{}, errors.Join(err, r.report(ctx, &vpc, subnets, verdict))
+}
+
+func (r *Vpcs) realise(ctx context.Context, vpc *kubeovnv1.Vpc) ([]plan.Problem, error) {
+	in := overlay.VpcInput{Cluster: r.Cluster, Vpc: vpc}
+	if vpc.Name == r.Cluster.Vpc {
+		owner := overlay.VpcOwner(vpc.Name)
+		lookout := r.room.lookout(owner.String(), topicNetwork(r.Cluster.JoinSubnet))
+		in.Join, _ = r.networks.get(r.Cluster.JoinSubnet)
+		lookout.wait(func() { r.boxes.vpcs.Add(requestFor(vpc.Name)) })
+	}
+	want, problems := overlay.Vpc(in)
+	if len(problems) > 0 {
+		return problems, nil
+	}
+	return r.apply(ctx, overlay.VpcOwner(vpc.Name), want)
+}
+
+// attached lists the Subnets of a Vpc by name.
+func (r *Vpcs) attached(ctx context.Context, vpc string) ([]string, error) {
+	all, err := r.subnets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, subnet := range all {
+		if network, _ := overlay.Parse(r.Cluster, subnet); network.Vpc == vpc {
+			names = append(names, subnet.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// report writes the status if it differs.
+func (r *Vpcs) report(ctx context.Context, vpc *kubeovnv1.Vpc, subnets []string, verdict judgement) error {
+	next := vpc.DeepCopy()
+	list, news := merged(vpc.Status.Conditions, verdict.conditions(), vpc.Generation, time.Now())
+	next.Status.Conditions = list
+	next.Status.Standby = verdict.realisable() && len(verdict.refused) == 0
+	next.Status.Router = vpc.Name
+	next.Status.Subnets = subnets
+	if vpc.Name == r.Cluster.Vpc {
+		next.Status.Default = true
+		next.Status.DefaultLogicalSwitch = r.Cluster.DefaultSubnet
+	}
+	if equality.Semantic.DeepEqual(vpc.Status, next.Status) {
+		return nil
+	}
+	r.announce(vpc, news)
+	return r.patchStatus(ctx, vpc, next)
+}
+
+// release lets a Vpc go once no Subnet is in it.
+func (r *Vpcs) release(ctx context.Context, vpc *kubeovnv1.Vpc, subnets []string) error {
+	if !hasFinalizer(vpc) {
+		return nil
+	}
+	if len(subnets) > 0 {
+		r.Events.Eventf(vpc, nil, corev1.EventTypeWarning, "InUse", "Delete",
+			"%d subnets are in the vpc, %s first; it goes when the last one does", len(subnets), subnets[0])
+		return nil
+	}
+	if _, err := r.apply(ctx, overlay.VpcOwner(vpc.Name), logical.State{}); err != nil {
+		return err
+	}
+	return r.dropFinalizer(ctx, vpc)
+}
+
+// addFinalizer keeps a Vpc until its rows are gone.
+func (r *Vpcs) addFinalizer(ctx context.Context, vpc *kubeovnv1.Vpc) error {
+	if hasFinalizer(vpc) {
+		return nil
+	}
+	next := vpc.DeepCopy()
+	next.Finalizers = append(next.Finalizers, kubeovnv1.Finalizer)
+	patch := client.MergeFromWithOptions(vpc, client.MergeFromWithOptimisticLock{})
+	if err := r.API.Patch(ctx, next, patch); err != nil {
+		return fmt.Errorf("adding the finalizer to vpc %s: %w", vpc.Name, err)
+	}
+	return nil
+}
