@@ -264,6 +264,6 @@ func reportCommand(p *place) *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().StringVarP(&out, "output", "o", "", "file to write (default: a new one in the temporary directory)")
+	command.Flags().StringVar(&out, "out", "", "file to write (default: a new one in the temporary directory)")
 	return command
 }

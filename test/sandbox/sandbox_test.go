@@ -45,11 +45,11 @@ func newBench(t *testing.T) bench {
 	}
 	// Not below t.TempDir: its name is the cgroup's, and a fixed one shows up
 	// when an earlier run left something.
-	b := bench{t, "/var/lib/hawser-sandbox-test"}
+	b := bench{t, "/var/lib/hawser-sandbox-self"}
 	b.run("down")
 	t.Cleanup(func() {
 		if t.Failed() {
-			b.try("report", "--output", filepath.Join(os.TempDir(), "sandbox-test-report.tar.gz"))
+			b.try("report", "--out", filepath.Join(os.TempDir(), "sandbox-test-report.tar.gz"))
 		}
 		b.try("down")
 	})

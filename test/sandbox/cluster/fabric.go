@@ -39,5 +39,11 @@ func (c *Cluster) install(ctx context.Context, fabric Fabric) error {
 
 // chartValues are what the sandbox knows and a user would look up.
 func (c *Cluster) chartValues() []string {
-	return []string{"ovs.datapath=" + c.options.Datapath}
+	stack := map[string]string{"ipv4": "IPv4", "ipv6": "IPv6", "dual": "Dual"}[c.options.Family]
+	return []string{
+		"ovs.datapath=" + c.options.Datapath,
+		"networking.stack=" + stack,
+		"networking.pods.cidr.v4=" + pods4, "networking.pods.cidr.v6=" + pods6,
+		"networking.services.cidr.v4=" + services4, "networking.services.cidr.v6=" + services6,
+	}
 }

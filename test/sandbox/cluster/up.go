@@ -214,7 +214,7 @@ func (c *Cluster) deployDNS(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.kubectl(ctx, string(manifest), "apply", "-f", "-")
+	_, err = c.kubectl(ctx, string(manifest), "apply", "--validate=false", "-f", "-")
 	return err
 }
 
