@@ -89,7 +89,7 @@ func (n *Node) gather(ctx context.Context) (*overlay.Input, error) {
 	}
 	return &overlay.Input{
 		Options: n.Options, Node: node, Nodes: nodes.Items, Subnets: subnets.Items, Host: snapshot,
-		Userspace: n.Switch.ExternalID(keyDatapath) == userspaceDatapath,
+		Userspace: n.Userspace(),
 	}, nil
 }
 
@@ -161,3 +161,7 @@ func (n *Node) note(ctx context.Context, node *corev1.Node, missing error) {
 		n.Events.Eventf(node, nil, corev1.EventTypeWarning, reasonUnreachable, "Configure", "%s", why)
 	}
 }
+
+// Userspace tells whether the datapath runs in ovs-vswitchd instead of the
+// kernel.
+func (n *Node) Userspace() bool { return n.Switch.ExternalID(keyDatapath) == userspaceDatapath }

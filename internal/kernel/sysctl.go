@@ -8,9 +8,13 @@ import (
 	"hawser/internal/host"
 )
 
-// procSys is where settings live. What lies below net/ belongs to the network
-// namespace of the thread that opens it.
-const procSys = "/proc/sys"
+// Where settings live. What lies below net/ belongs to the network namespace of
+// the thread that opens it. In a container that is not privileged /proc/sys is
+// read-only; the chart mounts the host's a second time, for writing.
+const (
+	procSys     = "/proc/sys"
+	hostProcSys = "/host/proc/sys"
+)
 
 // setSysctls writes the settings that differ. One that cannot be read belongs to
 // a device that is not there, or to a family that the kernel was built without.
@@ -32,4 +36,10 @@ func readSysctl(key string) string {
 	return strings.TrimSpace(string(text))
 }
 
-func settingPath(key string) string { return filepath.Join(procSys, filepath.FromSlash(key)) }
+func settingPath(key string) string {
+	root := procSys
+	if _, err := os.Stat(filepath.Join(hostProcSys, "net")); err == nil {
+		root = hostProcSys
+	}
+	return filepath.Join(root, filepath.FromSlash(key))
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/agent"
+	"hawser/internal/agent/cni"
+	"hawser/internal/agent/options"
+	"hawser/internal/kernel"
+	"hawser/internal/netfilter"
+	"hawser/internal/vswitch"
+)
+
+// run wires the agent together and works until the context ends.
+func run(ctx context.Context, o options.Options) error {
+	cfg, err := restConfig(o.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	state := &agent.State{}
+	mgr, err := newManager(cfg, o, state)
+	if err != nil {
+		return fmt.Errorf("preparing the agent: %w", err)
+	}
+	// Open vSwitch may come much later than the agent; health is served meanwhile.
+	err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return wire(ctx, mgr, o, state) }))
+	if err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
+}
+
+// wire opens the edges, waits for Open vSwitch, and adds what works with them.
+func wire(ctx context.Context, mgr manager.Manager, o options.Options, state *agent.State) error {
+	links, err := kernel.Open()
+	if err != nil {
+		return err
+	}
+	defer links.Close()
+	filter, err := netfilter.Open()
+	if err != nil {
+		return err
+	}
+	defer filter.Close()
+	vswitchLog := ctrl.LoggerInto(ctx, ctrl.Log.WithName("vswitch"))
+	local, err := vswitch.Dial(vswitchLog, cmp.Or(o.OVSEndpoint(), vswitch.DefaultEndpoint))
+	if err != nil {
+		return err
+	}
+	defer local.Close()
+	node := &agent.Node{
+		Name: o.Node, Options: o.Plan(), Client: mgr.GetClient(), Events: mgr.GetEventRecorder("kube-ovn-cni"),
+		Switch: local, Kernel: links, Filter: filter, State: state, Conflist: conflist(o),
+	}
+	server := cni.New(cni.Config{
+		Socket: o.Socket, Pods: mgr.GetCache(), Switch: local, Links: links, Isolation: filter,
+		Userspace: node.Userspace, MTU: state.MTU, Ready: state.Ready, Metrics: metrics.Registry,
+	})
+	if err := errors.Join(node.Register(mgr, links.Changed(), local.Changed(), filter.Changed()), mgr.Add(server)); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// newManager makes the cache, and serves health and metrics. Of pods it holds
+// those of this node only.
+func newManager(cfg *rest.Config, o options.Options, state *agent.State) (manager.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), kubeovnv1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	return ctrl.NewManager(cfg, manager.Options{
+		Scheme: scheme,
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&corev1.Pod{}:  {Field: fields.OneTermEqualSelector("spec.nodeName", o.Node)},
+				&corev1.Node{}: {Transform: agent.Slim},
+			},
+		},
+		HealthProbeBindAddress: "0",
+		Metrics:                metricsserver.Options{BindAddress: o.Address(), ExtraHandlers: state.Handlers(o.Pprof)},
+	})
+}
+
+// conflist is the CNI configuration to write, if any.
+func conflist(o options.Options) agent.File {
+	content, err := os.ReadFile(o.ConflistSource)
+	if err != nil {
+		content = cni.Conflist(o.Socket)
+	}
+	return agent.File{Path: o.ConflistPath(), Content: content}
+}
+
+// restConfig finds the API server. Requests are not throttled here: the API
+// server's priority and fairness decides, and knows more.
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	cfg, err := ctrl.GetConfig()
+	if kubeconfig != "" {
+		cfg, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding the API server: %w", err)
+	}
+	cfg.QPS = -1
+	cfg.UserAgent = "kube-ovn-cni"
+	return cfg, nil
+}
