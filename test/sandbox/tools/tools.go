@@ -54,8 +54,11 @@ func CacheDir() string {
 	return "/var/cache/hawser"
 }
 
-// kubernetesVersion is the one in tools/kubernetes/go.mod.
-const kubernetesVersion = "v1.36.3"
+// Versions are those of the modules' go.mod files.
+const (
+	kubernetesVersion = "v1.36.3"
+	helmVersion       = "v3.21.4"
+)
 
 // kubernetesPrograms are the names under which the one program is called.
 var kubernetesPrograms = []string{
@@ -69,7 +72,7 @@ func (b Builder) Build(ctx context.Context) (Set, error) {
 	if set.Rootfs, err = b.rootfs(ctx); err != nil {
 		return set, err
 	}
-	if set.Kubernetes, err = b.module(ctx, "kubernetes", program{name: "kubernetes", pkg: ".", links: kubernetesPrograms, version: kubernetesVersion}); err != nil {
+	if set.Kubernetes, err = b.module(ctx, "kubernetes", program{name: "kubernetes", pkg: ".", links: kubernetesPrograms, stamps: kubernetesStamps()}); err != nil {
 		return set, err
 	}
 	agnhost, err := b.module(ctx, "kubernetes", program{name: "agnhost", pkg: "k8s.io/kubernetes/test/images/agnhost"})
@@ -77,7 +80,7 @@ func (b Builder) Build(ctx context.Context) (Set, error) {
 		return set, err
 	}
 	set.Agnhost = filepath.Join(agnhost, "agnhost")
-	helm, err := b.module(ctx, "helm", program{name: "helm", pkg: "helm.sh/helm/v3/cmd/helm"})
+	helm, err := b.module(ctx, "helm", program{name: "helm", pkg: "helm.sh/helm/v3/cmd/helm", stamps: helmStamps()})
 	if err != nil {
 		return set, err
 	}
@@ -110,23 +113,38 @@ type program struct {
 	name, pkg string
 	// links are other names of it, put beside it.
 	links []string
-	// version is what Kubernetes' programs are told that they are.
-	version string
+	// stamps are variables that the linker sets: "package.name=value".
+	stamps []string
 }
 
-// flags are the linker's. Without a version kubectl does not even start, and
-// Helm cannot tell what the cluster can do.
 func (p program) flags() string {
 	flags := "-s -w"
-	if p.version == "" {
-		return flags
-	}
-	major, rest, _ := strings.Cut(strings.TrimPrefix(p.version, "v"), ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
-		flags += fmt.Sprintf(" -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=%[3]s -X %[1]s.gitMinor=%[4]s -X %[1]s.gitTreeState=clean", pkg, p.version, major, minor)
+	for _, stamp := range p.stamps {
+		flags += " -X " + stamp
 	}
 	return flags
+}
+
+// kubernetesStamps tell Kubernetes' programs what they are. Without a version
+// kubectl does not answer, and Helm cannot tell what the cluster can do.
+func kubernetesStamps() []string {
+	major, rest, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	var stamps []string
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		stamps = append(stamps, pkg+".gitVersion="+kubernetesVersion, pkg+".gitMajor="+major, pkg+".gitMinor="+minor, pkg+".gitTreeState=clean")
+	}
+	return stamps
+}
+
+// helmStamps tell Helm what it is, and which Kubernetes it renders for where it
+// has none to ask.
+func helmStamps() []string {
+	stamps := []string{"helm.sh/helm/v3/internal/version.version=" + helmVersion}
+	for _, pkg := range []string{"helm.sh/helm/v3/pkg/chartutil", "helm.sh/helm/v3/pkg/lint/rules"} {
+		stamps = append(stamps, pkg+".k8sVersionMajor=1", pkg+".k8sVersionMinor=36")
+	}
+	return stamps
 }
 
 // module builds one program and returns the directory it lies in.

@@ -51,7 +51,7 @@ func TestModuleKey(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "go.sum"), []byte("a"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if key(p) == empty || key(p) == key(program{name: "x", pkg: ".", version: "v1"}) {
+	if key(p) == empty || key(p) == key(program{name: "x", pkg: ".", stamps: []string{"a.b=c"}}) {
 		t.Error("different builds have one key")
 	}
 	if key(p) != key(p) {
@@ -60,7 +60,7 @@ func TestModuleKey(t *testing.T) {
 }
 
 func TestVersionFlags(t *testing.T) {
-	flags := program{version: "v1.36.3"}.flags()
+	flags := program{stamps: kubernetesStamps()}.flags()
 	for _, want := range []string{"component-base/version.gitVersion=v1.36.3", "client-go/pkg/version.gitMinor=36"} {
 		if !strings.Contains(flags, want) {
 			t.Errorf("%s is not in %s", want, flags)
@@ -73,6 +73,7 @@ func TestVersionFlags(t *testing.T) {
 func TestPinnedVersions(t *testing.T) {
 	for file, want := range map[string]string{
 		"kubernetes/go.mod": "k8s.io/kubernetes " + kubernetesVersion,
+		"helm/go.mod":       "helm.sh/helm/v3 " + helmVersion,
 		"coredns/go.mod":    "github.com/coredns/coredns " + CoreDNSTag,
 	} {
 		content, err := os.ReadFile(file)
