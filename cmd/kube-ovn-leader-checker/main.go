@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"hawser/internal/leader"
@@ -70,11 +71,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 	if err := c.validate(); err != nil {
 		return err
 	}
-	rest, err := clientcmd.BuildConfigFromFlags("", c.kubeconfig)
-	if err != nil {
-		return fmt.Errorf("connect to the API server: %w", err)
-	}
-	client, err := kubernetes.NewForConfig(rest)
+	client, err := c.connect()
 	if err != nil {
 		return fmt.Errorf("connect to the API server: %w", err)
 	}
@@ -87,6 +84,17 @@ func run(ctx context.Context, log *slog.Logger) error {
 		func(err error) { log.Warn("labels not written, trying again", "error", err) },
 	))
 	return nil
+}
+
+func (c *config) connect() (kubernetes.Interface, error) {
+	settings, err := rest.InClusterConfig()
+	if c.kubeconfig != "" {
+		settings, err = clientcmd.BuildConfigFromFlags("", c.kubeconfig)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(settings)
 }
 
 // watch runs the three watchers and the writer until ctx ends.

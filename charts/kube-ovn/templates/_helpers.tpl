@@ -8,7 +8,7 @@
 {{- end }}
 
 {{- define "kube-ovn.pullSecrets" -}}
-{{- with .Values.image.pullSecrets }}
+{{- with .Values.image.pullSecrets -}}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
@@ -158,13 +158,13 @@ podAntiAffinity:
 
 {{/* Certificates. Pods of OVN wait for the Secret, which the controller makes. */}}
 {{- define "kube-ovn.tlsMount" -}}
-{{- if eq (include "kube-ovn.ssl" .) "true" }}
+{{- if eq (include "kube-ovn.ssl" .) "true" -}}
 - {name: tls, mountPath: /var/run/tls, readOnly: true}
 {{- end }}
 {{- end }}
 
 {{- define "kube-ovn.tlsVolume" -}}
-{{- if eq (include "kube-ovn.ssl" .) "true" }}
+{{- if eq (include "kube-ovn.ssl" .) "true" -}}
 - name: tls
   secret: {secretName: kube-ovn-tls, defaultMode: 0400}
 {{- end }}
