@@ -13,7 +13,7 @@ import (
 var (
 	// ErrBridgeMissing is returned when a port's bridge does not exist yet:
 	// br-int is made by ovn-controller. Nothing has been written then.
-	ErrBridgeMissing = errors.New("bridge does not exist yet")
+	ErrBridgeMissing = fmt.Errorf("bridge: %w", host.ErrMissing)
 	// ErrForeign is returned when a wanted name is taken by somebody else.
 	ErrForeign = errors.New("not ours to change")
 )
