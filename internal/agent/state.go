@@ -8,9 +8,10 @@ import (
 // State is what the CNI server asks of the node. The zero State is a node that
 // is not ready.
 type State struct {
-	mu    sync.Mutex
-	mtu   int
-	isSet bool
+	mu      sync.Mutex
+	mtu     int
+	isSet   bool
+	readied chan struct{}
 }
 
 // ErrNotReady is given until the node has been ready once.
@@ -28,7 +29,24 @@ func (s *State) planned(mtu int) {
 func (s *State) ready() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.isSet {
+		close(s.signal())
+	}
 	s.isSet = true
+}
+
+// Readied gives a channel that is closed once the node has all that pods need.
+func (s *State) Readied() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.signal()
+}
+
+func (s *State) signal() chan struct{} {
+	if s.readied == nil {
+		s.readied = make(chan struct{})
+	}
+	return s.readied
 }
 
 // MTU of new pods, in bytes; 0 while the node has not been ready.

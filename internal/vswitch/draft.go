@@ -119,7 +119,7 @@ func (d *draft) drop(want host.Switching) error {
 	for _, p := range want.Ports {
 		keepPort[p.Name] = true
 	}
-	have := d.have.of(d.owner)
+	have := d.have.byOwner(d.owner)[d.owner]
 	for _, p := range have.Ports {
 		if !keepPort[p.Name] {
 			d.leave(d.have.ports[p.Name])

@@ -91,60 +91,44 @@ func (c *Client) ifaceNamed(name string) (vsdb.Interface, bool) {
 
 // Owners lists, sorted, all owners with rows here whose name begins with prefix.
 func (c *Client) Owners(prefix string) []string {
-	have, err := c.snapshot(atOnce)
-	if err != nil {
-		return nil
-	}
-	return have.owners(prefix)
-}
-
-func (s snapshot) owners(prefix string) []string {
-	seen := map[string]bool{}
-	note := func(ids map[string]string) {
-		if owner := ids[ownerKey]; ids[vendorKey] == vendor && owner != "" && strings.HasPrefix(owner, prefix) {
-			seen[owner] = true
-		}
-	}
-	for _, row := range s.bridges {
-		note(row.ExternalIDs)
-	}
-	for _, row := range s.ports {
-		note(row.ExternalIDs)
-	}
-	return slices.Sorted(maps.Keys(seen))
+	return slices.Sorted(maps.Keys(c.All(prefix)))
 }
 
 // All tells what the owners whose name begins with prefix have here, bridges and
 // ports sorted by name, with all external_ids that the rows carry, those of
 // ovn-controller included.
 func (c *Client) All(prefix string) map[string]host.Switching {
-	all := map[string]host.Switching{}
 	have, err := c.snapshot(atOnce)
 	if err != nil {
-		return all
+		return nil
 	}
-	for _, owner := range have.owners(prefix) {
-		all[owner] = have.of(owner)
-	}
-	return all
+	return have.byOwner(prefix)
 }
 
-// of reads the rows of one owner back into words.
-func (s snapshot) of(owner string) host.Switching {
-	var found host.Switching
-	for name, row := range s.bridges {
-		if owned(row.ExternalIDs, owner) {
-			found.Bridges = append(found.Bridges, s.bridge(name))
+// byOwner reads rows back into words.
+func (s snapshot) byOwner(prefix string) map[string]host.Switching {
+	found := map[string]host.Switching{}
+	for _, name := range slices.Sorted(maps.Keys(s.bridges)) {
+		if owner, ours := ownerOf(s.bridges[name].ExternalIDs, prefix); ours {
+			has := found[owner]
+			has.Bridges = append(has.Bridges, s.bridge(name))
+			found[owner] = has
 		}
 	}
-	for name, row := range s.ports {
-		if _, local := s.bridges[name]; !local && owned(row.ExternalIDs, owner) {
-			found.Ports = append(found.Ports, s.port(name))
+	for _, name := range slices.Sorted(maps.Keys(s.ports)) {
+		_, local := s.bridges[name]
+		if owner, ours := ownerOf(s.ports[name].ExternalIDs, prefix); ours && !local {
+			has := found[owner]
+			has.Ports = append(has.Ports, s.port(name))
+			found[owner] = has
 		}
 	}
-	slices.SortFunc(found.Bridges, func(a, b host.Bridge) int { return strings.Compare(a.Name, b.Name) })
-	slices.SortFunc(found.Ports, func(a, b host.BridgePort) int { return strings.Compare(a.Name, b.Name) })
 	return found
+}
+
+func ownerOf(ids map[string]string, prefix string) (owner string, ours bool) {
+	owner = ids[ownerKey]
+	return owner, owner != "" && ids[vendorKey] == vendor && strings.HasPrefix(owner, prefix)
 }
 
 func (s snapshot) bridge(name string) host.Bridge {

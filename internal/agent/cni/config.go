@@ -62,7 +62,7 @@ type Isolation interface {
 	Release(ctx context.Context, devices ...string) error
 }
 
-// Config is what the server needs. All but the last four have to be set.
+// Config is what the server needs. All but the last group and Readied have to be set.
 type Config struct {
 	Socket string // where to listen, normally cniwire.DefaultSocket
 	Pods   Pods
@@ -76,6 +76,10 @@ type Config struct {
 	MTU func() int
 	// Ready says what the node still lacks before pods can be attached.
 	Ready func() error
+	// Readied gives a channel that is closed once the node lacks nothing, so that
+	// an ADD just after the agent's start waits instead of failing; nil if there
+	// is none.
+	Readied func() <-chan struct{}
 
 	// Explain says, if it knows, why a pod has no address; it may ask the API
 	// server and is only called when waiting was in vain.

@@ -193,3 +193,23 @@ func (a Attachment) Result() *cniwire.Result {
 	}
 	return result
 }
+
+// IsOwner tells whether an owner is a pod.
+func IsOwner(owner string) bool { return strings.HasPrefix(owner, OwnerPrefix) }
+
+// Expected reads from a CHECK what the kernel should hold: what ADD answered.
+func Expected(call cniwire.Request) (host.PodLink, error) {
+	link := host.PodLink{Host: HostLink(call.ContainerID), NetNS: call.NetNS, Name: call.IfName, Owner: Owner(call.Pod.Namespace, call.Pod.Name)}
+	if call.Previous == nil {
+		return link, errors.New("the call does not say what ADD had answered")
+	}
+	mac, err := host.ParseMAC(call.Previous.MAC)
+	if err != nil {
+		return link, fmt.Errorf("reading what ADD had answered: %w", err)
+	}
+	link.MAC = mac
+	for _, ip := range call.Previous.IPs {
+		link.Addresses = append(link.Addresses, ip.Address)
+	}
+	return link, nil
+}

@@ -1,0 +1,141 @@
+package cni
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"hawser/internal/cniwire"
+	"hawser/internal/nodeplan/attachment"
+)
+
+// commitWait bounds one commit to OVSDB, which takes milliseconds, for the case
+// that its server is away.
+const commitWait = 10 * time.Second
+
+// add attaches a container. Each step may be repeated, so that a call that was
+// cut off anywhere is made good by the next.
+func (s *Server) add(ctx context.Context, call cniwire.Request) (*cniwire.Result, error) {
+	if err := s.awaitReady(ctx); err != nil {
+		return nil, &cniwire.Error{Code: cniwire.CodeTryAgainLater, Message: fmt.Sprintf("pod %s cannot be attached yet", call.Pod), Details: err.Error()}
+	}
+	done, err := s.turns.take(ctx, attachment.Owner(call.Pod.Namespace, call.Pod.Name))
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	ctx, cancel := s.whileThere(ctx, call.Pod)
+	defer cancel(nil)
+	result, err := s.attach(ctx, call)
+	if gone := context.Cause(ctx); err != nil && errors.Is(gone, errPodGone) {
+		return nil, fmt.Errorf("pod %s: %w", call.Pod, gone)
+	}
+	return result, err
+}
+
+// attach does the work in an order that lets OVN install the flows while the
+// pod's end is configured.
+func (s *Server) attach(ctx context.Context, call cniwire.Request) (*cniwire.Result, error) {
+	clock := s.metrics.start()
+	plan, err := s.address(ctx, call)
+	if err != nil {
+		return nil, err
+	}
+	clock.lap(phaseAddress)
+	if err := s.connect(ctx, plan); err != nil {
+		return nil, err
+	}
+	clock.lap(phaseConnect)
+	if err := s.cfg.Links.Configure(ctx, plan.Link); err != nil {
+		return nil, err
+	}
+	clock.lap(phaseConfigure)
+	if err := s.installed(ctx, plan); err != nil {
+		return nil, err
+	}
+	clock.lap(phaseInstall)
+	logger(ctx, call).V(1).Info("attached", clock.log()...)
+	return plan.Result(), nil
+}
+
+// whileThere gives a context that ends, with errPodGone, when the pod is
+// deleted: nobody waits for its network then.
+func (s *Server) whileThere(ctx context.Context, pod cniwire.Pod) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		never := func(*corev1.Pod) error { return attachment.ErrNoAddress }
+		if err := s.pods.await(ctx, pod, never); errors.Is(err, errPodGone) {
+			cancel(err)
+		}
+	}()
+	return ctx, cancel
+}
+
+// address waits for what the controller decides about the pod.
+func (s *Server) address(ctx context.Context, call cniwire.Request) (plan attachment.Attachment, err error) {
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.AddressWait)
+	defer cancel()
+	mtu := s.cfg.MTU()
+	err = s.pods.await(bounded, call.Pod, func(pod *corev1.Pod) (err error) {
+		plan, err = attachment.Plan(pod, call, mtu)
+		return err
+	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return plan, s.noAddress(ctx, call.Pod, err)
+	}
+	return plan, err
+}
+
+// noAddress tells the user why, as far as it can be known.
+func (s *Server) noAddress(ctx context.Context, pod cniwire.Pod, err error) error {
+	details := fmt.Sprintf("kube-ovn-controller gave it none within %s (%v); see: kubectl -n %s describe pod %s", s.cfg.AddressWait, err, pod.Namespace, pod.Name)
+	if s.cfg.Explain != nil {
+		if reason := s.cfg.Explain(ctx, pod.Namespace, pod.Name); reason != "" {
+			details = reason
+		}
+	}
+	return &cniwire.Error{Code: cniwire.CodeTryAgainLater, Message: fmt.Sprintf("pod %s has no address yet", pod), Details: details}
+}
+
+// connect lays the cable and plugs it into the switch. In the userspace datapath
+// the host has to be deaf to the device before it is set up.
+func (s *Server) connect(ctx context.Context, plan attachment.Attachment) error {
+	if err := s.cfg.Links.Connect(ctx, plan.Link); err != nil {
+		return err
+	}
+	if s.cfg.Userspace() {
+		if err := s.cfg.Isolation.Isolate(ctx, plan.Link.Host); err != nil {
+			return fmt.Errorf("isolating %s from the host: %w", plan.Link.Host, err)
+		}
+	}
+	bounded, cancel := context.WithTimeout(ctx, commitWait)
+	defer cancel()
+	_, err := s.cfg.Switch.Apply(bounded, plan.Owner, plan.Switching)
+	return err
+}
+
+// installed waits for OVN.
+func (s *Server) installed(ctx context.Context, plan attachment.Attachment) error {
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.InstallWait)
+	defer cancel()
+	return s.cfg.Switch.Installed(bounded, plan.Link.Host)
+}
+
+// awaitReady gives the node, after the agent's start, as long as a pod's address.
+func (s *Server) awaitReady(ctx context.Context) error {
+	lacks := s.cfg.Ready()
+	if lacks == nil || s.cfg.Readied == nil {
+		return lacks
+	}
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.AddressWait)
+	defer cancel()
+	select {
+	case <-s.cfg.Readied():
+		return nil
+	case <-bounded.Done():
+		return s.cfg.Ready()
+	}
+}
