@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"time"
 )
 
 // chart is where our chart lies in the source tree; release is what helm
@@ -13,6 +15,7 @@ import (
 const (
 	chart   = "charts/kube-ovn"
 	release = "kube-ovn"
+	images  = "dist/*-amd64.tar"
 )
 
 // install installs or upgrades our chart as a user would, with helm.
@@ -20,6 +23,9 @@ func (c *Cluster) install(ctx context.Context, fabric Fabric) error {
 	path := filepath.Join(c.source, chart)
 	if _, err := os.Stat(filepath.Join(path, "Chart.yaml")); err != nil {
 		return fmt.Errorf("no chart at %s: leave it out with --no-fabric", path)
+	}
+	if own, _ := filepath.Glob(filepath.Join(c.source, images)); len(own) == 0 {
+		return fmt.Errorf("there are no images of ours in %s: run 'make images', or leave the fabric out with --no-fabric", filepath.Join(c.source, images))
 	}
 	args := []string{"upgrade", "--install", release, path, "--namespace", "kube-system", "--timeout", "5m"}
 	for _, value := range c.chartValues() {
@@ -46,4 +52,67 @@ func (c *Cluster) chartValues() []string {
 		"networking.pods.cidr.v4=" + pods4, "networking.pods.cidr.v6=" + pods6,
 		"networking.services.cidr.v4=" + services4, "networking.services.cidr.v6=" + services6,
 	}
+}
+
+// readyWithin is how long the fabric may take to make all nodes Ready: the
+// first time its databases, and every node's Open vSwitch, start from nothing.
+const readyWithin = 5 * time.Minute
+
+// awaitReady waits until all nodes are Ready, and tells what it waits for.
+func (c *Cluster) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	const ready = `{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {end}`
+	waitingFor := ""
+	for {
+		out, err := c.Kubectl(ctx, "get", "nodes", "-o", "jsonpath="+ready)
+		statuses := strings.Fields(out)
+		good := strings.Count(out, "True")
+		if err == nil && good == len(statuses) && good >= len(c.options.nodes()) {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s after %v: run 'sandbox report', or 'sandbox kubectl -- -n kube-system describe pods'", waitingFor, readyWithin)
+		}
+		if now := fmt.Sprintf("%d of %d nodes are Ready%s", good, len(c.options.nodes()), c.unready(ctx)); now != waitingFor {
+			waitingFor = now
+			c.say("         %s", now)
+		}
+		pause(ctx, time.Second)
+	}
+}
+
+// unready lists pods of the system that do not run yet, by what they are at.
+func (c *Cluster) unready(ctx context.Context) string {
+	out, err := c.Kubectl(ctx, "-n", "kube-system", "get", "pods", "--no-headers", "-o", "wide")
+	if err != nil {
+		return ""
+	}
+	list := ""
+	for _, line := range strings.Split(out, "\n") {
+		fields := strings.Fields(line)
+		if len(fields) < 3 || fields[2] == "Completed" || strings.HasPrefix(fields[0], "coredns-") {
+			continue
+		}
+		if have, want, _ := strings.Cut(fields[1], "/"); have != want {
+			list += ", " + fields[0] + " " + fields[2]
+		}
+	}
+	return list
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// awaitDNS waits until both replicas of CoreDNS have a network and answer.
+func (c *Cluster) awaitDNS(ctx context.Context) error {
+	_, err := c.Kubectl(ctx, "-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s")
+	if err != nil {
+		return fmt.Errorf("%w: run 'sandbox kubectl -- -n kube-system describe pods -l k8s-app=kube-dns'", err)
+	}
+	return nil
 }

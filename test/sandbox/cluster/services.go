@@ -179,7 +179,7 @@ func (c *Cluster) nodeServices(name string) []machine.Service {
 	return []machine.Service{
 		{Name: "containerd", Args: []string{"containerd", "--config", "/etc/containerd/config.toml"}},
 		{Name: "kubelet", Args: kubelet, After: socket},
-		{Name: "kube-proxy", Args: []string{"kube-proxy", "--config=/etc/kubernetes/kube-proxy.yaml"}, After: "tcp:" + strings.TrimPrefix(c.options.server(), "https://")},
+		{Name: "kube-proxy", Args: []string{"kube-proxy", "--config=/etc/kubernetes/kube-proxy.yaml"}, After: c.options.server() + "/readyz"},
 	}
 }
 
@@ -187,6 +187,7 @@ func (c *Cluster) controlPlaneFiles() ([]machine.File, error) {
 	list, err := c.fromPKI(map[string]string{
 		"apiserver.crt": "apiserver.crt", "apiserver.key": "apiserver.key", "ca.key": "ca.key",
 		"kubelet-client.crt": "apiserver-kubelet.crt", "kubelet-client.key": "apiserver-kubelet.key",
+		"front-proxy.crt": "front-proxy.crt", "front-proxy.key": "front-proxy.key",
 		"sa.key": "sa.key", "sa.pub": "sa.pub",
 	})
 	if err != nil {
@@ -211,7 +212,9 @@ func (c *Cluster) controlPlaneServices() []machine.Service {
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
 		"--service-account-signing-key-file=/etc/kubernetes/sa.key", "--service-account-key-file=/etc/kubernetes/sa.pub",
 		"--service-cluster-ip-range=" + joined(c.options, services4, services6), "--allow-privileged=true",
-		"--endpoint-reconciler-type=lease", "--event-ttl=1h",
+		"--requestheader-client-ca-file=/etc/kubernetes/ca.crt", "--requestheader-allowed-names=front-proxy-client",
+		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file=/etc/kubernetes/front-proxy.crt", "--proxy-client-key-file=/etc/kubernetes/front-proxy.key",
 	}
 	manager := append([]string{"kube-controller-manager"}, identityFlags("controller-manager")...)
 	manager = append(manager,
@@ -255,6 +258,7 @@ func (c *Cluster) certificates() error {
 			names:     []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
 		},
 		"apiserver-kubelet":  {name: "kube-apiserver", groups: []string{"system:masters"}},
+		"front-proxy":        {name: "front-proxy-client"},
 		"controller-manager": {name: "system:kube-controller-manager"},
 		"scheduler":          {name: "system:kube-scheduler"},
 		"proxy":              {name: "system:kube-proxy", groups: []string{"system:node-proxier"}},

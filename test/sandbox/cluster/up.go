@@ -218,16 +218,6 @@ func (c *Cluster) deployDNS(ctx context.Context) error {
 	return err
 }
 
-func (c *Cluster) awaitReady(ctx context.Context) error {
-	_, err := c.Kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=300s", "node", "--all")
-	return err
-}
-
-func (c *Cluster) awaitDNS(ctx context.Context) error {
-	_, err := c.Kubectl(ctx, "-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=180s")
-	return err
-}
-
 // await tries until something holds; the complaint says where to look.
 func (c *Cluster) await(ctx context.Context, within time.Duration, complaint string, holds func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
