@@ -1,0 +1,85 @@
+package host
+
+import (
+	"net/netip"
+	"testing"
+)
+
+func TestTextIsCanonical(t *testing.T) {
+	one := Desired{
+		ExternalIDs: map[string]string{"b": "2", "a": "1"},
+		Switching: Switching{
+			Bridges: []Bridge{{Name: "br-x", DatapathType: "netdev", MAC: MAC{2}, OtherConfig: map[string]string{"k": "v"}}},
+			Ports:   []BridgePort{{Bridge: "br-x", Name: "p", MTU: 1400, Tag: 7}, {Bridge: "br-x", Name: "a", Type: "internal"}},
+		},
+		Network: Network{
+			Links:     []Link{{Name: "z", Up: true}, {Name: "m", Kind: KindMacvlan, Parent: "eth0", MTU: 1500, NoARP: true}},
+			Addresses: []Address{{Link: "z", Prefix: netip.MustParsePrefix("10.0.0.1/8")}},
+			Routes:    []Route{{Link: "z", Prefix: netip.MustParsePrefix("10.1.0.0/16")}},
+			Sysctls:   []Sysctl{{Key: "k", Value: "v"}},
+		},
+		Isolated:   []string{"q", "p"},
+		Confined:   []Address{{Link: "z", Prefix: netip.MustParsePrefix("10.0.0.1/8")}},
+		Masquerade: Masquerade{Gateway: "z"},
+	}
+	const want = `link m macvlan on eth0 mtu 1500 noarp
+link z up
+isolated p
+isolated q
+confined 10.0.0.1/8 on z
+open_vswitch a=1
+open_vswitch b=2
+bridge br-x datapath netdev mac 02:00:00:00:00:00 other_config:k=v
+port a on br-x type internal
+port p on br-x mtu 1400 tag 7
+sysctl k=v
+address 10.0.0.1/8 on z
+route 10.1.0.0/16 dev z
+masquerade services of pods at z
+`
+	if got := one.Text(); got != want {
+		t.Errorf("text is\n%s", got)
+	}
+	if got := (Desired{}).Text(); got != "nothing\n" {
+		t.Errorf("nothing is %q", got)
+	}
+}
+
+func TestSnapshotFinds(t *testing.T) {
+	s := Snapshot{
+		Links:     []Link{{Name: "a"}},
+		Addresses: []Address{{Link: "a", Prefix: netip.MustParsePrefix("10.0.0.1/8")}},
+	}
+	if link, ok := s.Link("a"); !ok || link.Name != "a" {
+		t.Errorf("%v %v", link, ok)
+	}
+	if _, ok := s.Link("b"); ok {
+		t.Error("found a link that is not there")
+	}
+	if have, ok := s.Holder(netip.MustParseAddr("10.0.0.1")); !ok || have.Link != "a" {
+		t.Errorf("%v %v", have, ok)
+	}
+	if _, ok := s.Holder(netip.MustParseAddr("10.0.0.2")); ok {
+		t.Error("found an address that is not there")
+	}
+	for name, own := range map[string]bool{"ovn0": true, "br-encap": true, "hwencap": true, "eth0": false, "br-int": false} {
+		if IsOwn(name) != own {
+			t.Errorf("%s is ours: %v", name, !own)
+		}
+	}
+}
+
+func TestMAC(t *testing.T) {
+	mac, err := ParseMAC("0A:00:00:00:00:01")
+	if err != nil || mac.String() != "0a:00:00:00:00:01" || mac.IsZero() || !mac.IsUnicast() {
+		t.Errorf("%v %v", mac, err)
+	}
+	for _, bad := range []string{"", "0a:00:00:00:00", "0a00:00:00:00:0001", "0g:00:00:00:00:01"} {
+		if _, err := ParseMAC(bad); err == nil {
+			t.Errorf("%q is read", bad)
+		}
+	}
+	if (MAC{1}).IsUnicast() || !(MAC{}).IsZero() {
+		t.Error("group address or zero")
+	}
+}
