@@ -76,7 +76,7 @@ func (n *Node) gather(ctx context.Context) (*overlay.Input, error) {
 		return nil, client.IgnoreNotFound(err)
 	}
 	if n.Switch.ExternalID(keySystemID) == "" {
-		return nil, n.report(ctx, node, errors.New("Open vSwitch has no system-id yet: see the log of this node's ovs-ovn pod"))
+		return nil, n.report(ctx, node, errors.New("this Open vSwitch has no system-id yet: see the log of this node's ovs-ovn pod"))
 	}
 	var nodes corev1.NodeList
 	var subnets kubeovnv1.SubnetList

@@ -13,16 +13,24 @@ func TestTextIsCanonical(t *testing.T) {
 			Ports:   []BridgePort{{Bridge: "br-x", Name: "p", MTU: 1400, Tag: 7}, {Bridge: "br-x", Name: "a", Type: "internal"}},
 		},
 		Network: Network{
-			Links:     []Link{{Name: "z", Up: true}, {Name: "m", Kind: KindMacvlan, Parent: "eth0", MTU: 1500, NoARP: true}},
+			Links:     []Link{{Name: "z", Up: true}, {Name: "m", MAC: MAC{2}, Kind: KindMacvlan, Parent: "eth0", MTU: 1500, NoARP: true}},
 			Addresses: []Address{{Link: "z", Prefix: netip.MustParsePrefix("10.0.0.1/8")}},
-			Routes:    []Route{{Link: "z", Prefix: netip.MustParsePrefix("10.1.0.0/16")}},
+			Routes: []Route{
+				{Link: "z", Prefix: netip.MustParsePrefix("10.1.0.0/16")},
+				{Link: "z", Prefix: netip.MustParsePrefix("10.2.0.0/16"), Gateway: netip.MustParseAddr("10.0.0.9"), Source: netip.MustParseAddr("10.0.0.1")},
+			},
 			Sysctls:   []Sysctl{{Key: "k", Value: "v"}},
 		},
 		Isolated:   []string{"q", "p"},
 		Confined:   []Address{{Link: "z", Prefix: netip.MustParsePrefix("10.0.0.1/8")}},
-		Masquerade: Masquerade{Gateway: "z"},
+		Masquerade: Masquerade{
+			Gateway: "z",
+			Sources: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
+			Subnets: []netip.Prefix{netip.MustParsePrefix("10.2.0.0/16"), netip.MustParsePrefix("10.1.0.0/16")},
+			Nodes:   []netip.Addr{netip.MustParseAddr("192.0.2.1")},
+		},
 	}
-	const want = `link m macvlan on eth0 mtu 1500 noarp
+	const want = `link m macvlan on eth0 mac 02:00:00:00:00:00 mtu 1500 noarp
 link z up
 isolated p
 isolated q
@@ -35,7 +43,12 @@ port p on br-x mtu 1400 tag 7
 sysctl k=v
 address 10.0.0.1/8 on z
 route 10.1.0.0/16 dev z
+route 10.2.0.0/16 via 10.0.0.9 dev z src 10.0.0.1
 masquerade services of pods at z
+masquerade outgoing from 10.1.0.0/16
+masquerade nothing to subnet 10.1.0.0/16
+masquerade nothing to subnet 10.2.0.0/16
+masquerade nothing to node 192.0.2.1
 `
 	if got := one.Text(); got != want {
 		t.Errorf("text is\n%s", got)
