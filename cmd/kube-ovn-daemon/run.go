@@ -49,23 +49,22 @@ func run(ctx context.Context, o options.Options) error {
 }
 
 // wire opens the edges, waits for Open vSwitch, and adds what works with them.
+// The edges stay open to the end of the process: calls of the plugin that are
+// being answered when it has to stop need them still.
 func wire(ctx context.Context, mgr manager.Manager, o options.Options, state *agent.State) error {
 	links, err := kernel.Open()
 	if err != nil {
 		return err
 	}
-	defer links.Close()
 	filter, err := netfilter.Open()
 	if err != nil {
 		return err
 	}
-	defer filter.Close()
 	vswitchLog := ctrl.LoggerInto(ctx, ctrl.Log.WithName("vswitch"))
 	local, err := vswitch.Dial(vswitchLog, cmp.Or(o.OVSEndpoint(), vswitch.DefaultEndpoint))
 	if err != nil {
 		return err
 	}
-	defer local.Close()
 	node := &agent.Node{
 		Name: o.Node, Options: o.Plan(), Client: mgr.GetClient(), Events: mgr.GetEventRecorder("kube-ovn-cni"),
 		Switch: local, Kernel: links, Filter: filter, State: state, Conflist: conflist(o),
@@ -75,11 +74,7 @@ func wire(ctx context.Context, mgr manager.Manager, o options.Options, state *ag
 		Userspace: node.Userspace, MTU: state.MTU, Ready: state.Ready, Readied: state.Readied,
 		Explain: cni.Explain(mgr.GetAPIReader(), "kube-ovn-controller"), Metrics: metrics.Registry,
 	})
-	if err := errors.Join(node.Register(mgr, links.Changed(), local.Changed(), filter.Changed()), mgr.Add(server)); err != nil {
-		return err
-	}
-	<-ctx.Done()
-	return nil
+	return errors.Join(node.Register(mgr, links.Changed(), local.Changed(), filter.Changed()), mgr.Add(server))
 }
 
 // newManager makes the cache, and serves health and metrics. Of pods it holds

@@ -19,10 +19,10 @@ func TestTextIsCanonical(t *testing.T) {
 				{Link: "z", Prefix: netip.MustParsePrefix("10.1.0.0/16")},
 				{Link: "z", Prefix: netip.MustParsePrefix("10.2.0.0/16"), Gateway: netip.MustParseAddr("10.0.0.9"), Source: netip.MustParseAddr("10.0.0.1")},
 			},
-			Sysctls:   []Sysctl{{Key: "k", Value: "v"}},
+			Sysctls: []Sysctl{{Key: "k", Value: "v"}},
 		},
-		Isolated:   []string{"q", "p"},
-		Confined:   []Address{{Link: "z", Prefix: netip.MustParsePrefix("10.0.0.1/8")}},
+		Isolated: []string{"q", "p"},
+		Confined: []Address{{Link: "z", Prefix: netip.MustParsePrefix("10.0.0.1/8")}},
 		Masquerade: Masquerade{
 			Gateway: "z",
 			Sources: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
