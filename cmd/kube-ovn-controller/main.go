@@ -6,12 +6,14 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.uber.org/zap/zapcore"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -52,7 +54,10 @@ func command() *cobra.Command {
 			return err
 		},
 	}
-	o.Bind(root.Flags())
+	flags := flag.NewFlagSet(root.Name(), flag.ContinueOnError)
+	o.Bind(flags)
+	root.Flags().AddGoFlagSet(flags)
+	root.Flags().VisitAll(func(f *pflag.Flag) { f.Hidden = f.Usage == options.NotBuilt })
 	root.AddCommand(&cobra.Command{
 		Use:   "cleanup",
 		Short: "Take our finalizers off all objects, so that they can be deleted without us",

@@ -11,7 +11,10 @@ import (
 
 // network translates the errors of the northbound edge into the controller's
 // words; neither imports the other.
-type network struct{ *northbound.Client }
+type network struct {
+	*northbound.Client
+	deposed func(error) // ends the process
+}
 
 // Apply is that of the edge.
 func (n *network) Apply(ctx context.Context, owner logical.Owner, want logical.State) (int, error) {
@@ -20,6 +23,8 @@ func (n *network) Apply(ctx context.Context, owner logical.Owner, want logical.S
 	switch {
 	case errors.Is(err, northbound.ErrParentMissing):
 		return changed, errors.Join(controller.ErrParentMissing, err)
+	case errors.Is(err, northbound.ErrDeposed):
+		n.deposed(err)
 	case errors.As(err, &refused):
 		return changed, &controller.RefusedError{Owner: refused.Owner, Reason: refused.Reason}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ import (
 // run wires the controller together and works until the context ends or the
 // lease is lost.
 func run(ctx context.Context, o options.Options) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	cfg, err := restConfig(o.Kubeconfig)
 	if err != nil {
 		return err
@@ -46,7 +49,12 @@ func run(ctx context.Context, o options.Options) error {
 	leader := &controller.Leader{
 		Manager: mgr, Fabric: fabric, Defaults: o.Defaults(),
 		Connect: func(ctx context.Context) (controller.Network, error) {
-			return connect(ctx, watching, o, health)
+			connection, err := connect(ctx, watching, o)
+			if err != nil {
+				return nil, err
+			}
+			health.Connected(connection.Connected)
+			return &network{connection, end}, nil
 		},
 	}
 	err = errors.Join(
@@ -58,7 +66,7 @@ func run(ctx context.Context, o options.Options) error {
 		return err
 	}
 	health.Synced(mgr.GetCache().WaitForCacheSync)
-	return mgr.Start(ctx)
+	return cmp.Or(mgr.Start(ctx), context.Cause(ctx))
 }
 
 func newFabric(mgr manager.Manager, o options.Options) *controller.Fabric {
@@ -97,7 +105,7 @@ func newManager(cfg *rest.Config, o options.Options, health *controller.Health) 
 }
 
 // connect is what a new leader does before it may write.
-func connect(ctx context.Context, api client.Client, o options.Options, health *controller.Health) (controller.Network, error) {
+func connect(ctx context.Context, api client.Client, o options.Options) (*northbound.Client, error) {
 	cfg := northbound.Config{Endpoints: o.Endpoints(), Logger: ctrl.Log.WithName("northbound"), Metrics: metrics.Registry}
 	if o.NeedsTLS() {
 		certificates := &controller.Certificates{API: api, Namespace: o.Namespace, Interval: o.Rotation}
@@ -107,12 +115,7 @@ func connect(ctx context.Context, api client.Client, o options.Options, health *
 		}
 		go certificates.Keep(ctx)
 	}
-	connection, err := northbound.Dial(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	health.Connected(connection.Connected)
-	return &network{connection}, nil
+	return northbound.Dial(ctx, cfg)
 }
 
 func newScheme() (*runtime.Scheme, error) {

@@ -7,13 +7,12 @@ package options
 import (
 	"cmp"
 	"errors"
+	"flag"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/spf13/pflag"
 
 	"hawser/internal/controller"
 	"hawser/internal/plan/overlay"
@@ -52,7 +51,7 @@ type environment struct {
 }
 
 // Bind makes the flags known.
-func (o *Options) Bind(flags *pflag.FlagSet) {
+func (o *Options) Bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.NBAddress, "ovn-nb-addr", "", `northbound database, such as "tcp:[192.0.2.1]:6641,tcp:[192.0.2.2]:6641" (default: from OVN_DB_IPS)`)
 	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "file that says where the API server is (default: in-cluster)")
 

@@ -1,15 +1,19 @@
 package options
 
 import (
+	"flag"
 	"fmt"
-
-	"github.com/spf13/pflag"
+	"slices"
+	"strings"
 )
+
+// NotBuilt is how the usage of a flag begins that is not built yet.
+const NotBuilt = "not built yet"
 
 // unbuilt is a flag of the contract that is not built yet: its name, its
 // default, and whether another value can do no harm.
 type unbuilt struct {
-	flag     *pflag.Flag
+	flag     *flag.Flag
 	harmless bool
 }
 
@@ -49,11 +53,9 @@ var refusedSwitches = map[string]bool{
 	"non-primary-cni-mode": false, "secure-serving": false,
 }
 
-func (o *Options) bindUnbuilt(flags *pflag.FlagSet) {
+func (o *Options) bindUnbuilt(flags *flag.FlagSet) {
 	add := func(name string, harmless bool) {
-		flag := flags.Lookup(name)
-		flag.Hidden = true
-		o.unbuilt = append(o.unbuilt, unbuilt{flag: flag, harmless: harmless})
+		o.unbuilt = append(o.unbuilt, unbuilt{flag: flags.Lookup(name), harmless: harmless})
 	}
 	for _, group := range []struct {
 		texts    map[string]string
@@ -61,11 +63,11 @@ func (o *Options) bindUnbuilt(flags *pflag.FlagSet) {
 		harmless bool
 	}{{harmless, harmlessSwitches, true}, {refused, refusedSwitches, false}} {
 		for name, value := range group.texts {
-			flags.String(name, value, "not built yet")
+			flags.String(name, value, NotBuilt)
 			add(name, group.harmless)
 		}
 		for name, value := range group.switches {
-			flags.Bool(name, value, "not built yet")
+			flags.Bool(name, value, NotBuilt)
 			add(name, group.harmless)
 		}
 	}
@@ -79,6 +81,7 @@ func (o *Options) refuseUnbuilt() []error {
 			errs = append(errs, fmt.Errorf("--%s=%s: not built yet; leave it at %q", u.flag.Name, u.flag.Value, u.flag.DefValue))
 		}
 	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errs
 }
 
@@ -86,9 +89,10 @@ func (o *Options) refuseUnbuilt() []error {
 func (o *Options) Ignored() []string {
 	var names []string
 	for _, u := range o.unbuilt {
-		if u.harmless && u.flag.Changed {
+		if u.harmless && u.flag.Value.String() != u.flag.DefValue {
 			names = append(names, "--"+u.flag.Name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
