@@ -30,8 +30,8 @@ func (s *Server) add(ctx context.Context, call cniwire.Request) (*cniwire.Result
 	ctx, cancel := s.whileThere(ctx, call.Pod)
 	defer cancel(nil)
 	result, err := s.attach(ctx, call)
-	if gone := context.Cause(ctx); err != nil && errors.Is(gone, errPodGone) {
-		return nil, fmt.Errorf("pod %s: %w", call.Pod, gone)
+	if err != nil && errors.Is(errors.Join(err, context.Cause(ctx)), errPodGone) {
+		return nil, fmt.Errorf("pod %s: %w", call.Pod, errPodGone)
 	}
 	return result, err
 }
