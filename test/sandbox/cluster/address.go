@@ -44,7 +44,7 @@ func at(network netip.Prefix, n int) netip.Prefix {
 	return netip.PrefixFrom(address, network.Bits())
 }
 
-// number is a machine's last digits in the LAN: cp 2, n1 11, n2 12, …
+// number is a machine's last digits in the LAN: cp 2, n1 11, n2 12 and so on.
 func number(machine string) int {
 	if machine == controlPlane {
 		return 2

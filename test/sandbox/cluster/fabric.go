@@ -60,7 +60,7 @@ const readyWithin = 5 * time.Minute
 
 // awaitReady waits until all nodes are Ready, and tells what it waits for.
 func (c *Cluster) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	ctx, cancel := context.WithTimeoutCause(ctx, readyWithin, fmt.Errorf("after %v", readyWithin))
 	defer cancel()
 	const ready = `{range .items[*]}{.status.conditions[?(@.type=="Ready")].status} {end}`
 	waitingFor := ""
@@ -72,7 +72,7 @@ func (c *Cluster) awaitReady(ctx context.Context) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s after %v: run 'sandbox report', or 'sandbox kubectl -- -n kube-system describe pods'", waitingFor, readyWithin)
+			return fmt.Errorf("%w only %s: run 'sandbox kubectl -- -n kube-system describe pods', or 'sandbox report'", context.Cause(ctx), waitingFor)
 		}
 		if now := fmt.Sprintf("%d of %d nodes are Ready%s", good, len(c.options.nodes()), c.unready(ctx)); now != waitingFor {
 			waitingFor = now

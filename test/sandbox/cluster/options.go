@@ -56,7 +56,7 @@ const (
 	outside      = "outside"
 )
 
-// workers are n1, n2, …
+// workers are n1, n2 and so on.
 func (o Options) workers() []string {
 	names := make([]string, 0, o.Nodes)
 	for i := range o.Nodes {

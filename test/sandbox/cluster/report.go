@@ -147,8 +147,11 @@ func (r *reporter) logs(context.Context) error {
 	for _, machine := range r.cluster.Machines() {
 		root := r.cluster.machineDir(machine)
 		err := filepath.WalkDir(filepath.Join(root, "disk/log"), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				return nil // a log that went away meanwhile
+			if err != nil {
+				return nil //nolint:nilerr // a log that went away meanwhile
+			}
+			if !d.Type().IsRegular() {
+				return nil
 			}
 			return r.copyLog(filepath.Join(machine, "log", strings.TrimPrefix(path, root+"/disk/log")), path)
 		})

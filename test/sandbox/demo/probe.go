@@ -47,55 +47,65 @@ func plan(ctx context.Context, c *cluster.Cluster) ([]probe, error) {
 	near, far := workers[0], workers[len(workers)-1]
 	from := pod{"blue", "on-" + near, near}
 	for _, family := range c.Families() {
-		p.toPod("pod → pod, same node, same subnet", family, from, pod{"blue", "second-" + near, near})
-		p.toPod("pod → pod, same node, other subnet", family, from, pod{"green", "on-" + near, near})
-		if far != near {
-			p.toPod("pod → pod, other node, same subnet", family, from, pod{"blue", "on-" + far, far})
-			p.toPod("pod → pod, other node, other subnet", family, from, pod{"green", "on-" + far, far})
-		}
-		p.add("pod → DNS service", family, from, "kube-dns", "kubernetes.default.svc.cluster.local.",
-			"dig", "+time=2", "+tries=1", "@"+cluster.DNSService(family), "kubernetes.default.svc.cluster.local", "ANY")
-		p.add("pod → outside", family, from, cluster.Outside, cluster.Outside,
-			"curl", "-sS", "-m", "3", url("http", c.Address(cluster.Outside, family), "80", "/hostname"))
-		p.toNode(c, "pod → own node", family, from, near)
-		if far != near {
-			p.toNode(c, "pod → other node", family, from, far)
-		}
+		p.podToPod(family, from, near, far)
+		p.podToService(family, from)
+		p.fromPod(probe{what: "pod → outside", family: family, to: cluster.Outside, want: cluster.Outside,
+			command: get(url("http", c.Address(cluster.Outside, family), "80", "/hostname"))}, from)
+		p.toNode("pod → own node", from, near, c.Address(near, family))
 		p.fromNode("node → own pod", family, near, from)
 		if far != near {
+			p.toNode("pod → other node", from, far, c.Address(far, family))
 			p.fromNode("node → other node's pod", family, near, pod{"green", "on-" + far, far})
 		}
 	}
 	// The API server's service has one family, the cluster's first.
-	p.add("pod → API server service", c.Families()[0], from, "kubernetes", `"gitVersion"`,
-		"sh", "-c", `curl -sSk -m 3 https://$(case $KUBERNETES_SERVICE_HOST in *:*) echo "[$KUBERNETES_SERVICE_HOST]";; *) echo $KUBERNETES_SERVICE_HOST;; esac)/version`)
+	p.fromPod(probe{what: "pod → API server service", family: c.Families()[0], to: "kubernetes", want: `"gitVersion"`,
+		command: []string{"sh", "-c", `case $KUBERNETES_SERVICE_HOST in *:*) h="[$KUBERNETES_SERVICE_HOST]";; *) h=$KUBERNETES_SERVICE_HOST;; esac; curl -sSk -m 3 https://$h/version`}}, from)
 	return p.probes, nil
 }
 
-func (p *planner) add(what string, family int, from pod, to, want string, command ...string) {
-	p.probes = append(p.probes, probe{
-		what: what, from: from.namespace + "/" + from.name, to: to, family: family,
-		in: &from, command: command, want: want,
-	})
+// podToPod are the four paths between pods: within and across nodes and subnets.
+func (p *planner) podToPod(family int, from pod, near, far string) {
+	p.toPod("pod → pod, same node, same subnet", family, from, pod{"blue", "second-" + near, near})
+	p.toPod("pod → pod, same node, other subnet", family, from, pod{"green", "on-" + near, near})
+	if far != near {
+		p.toPod("pod → pod, other node, same subnet", family, from, pod{"blue", "on-" + far, far})
+		p.toPod("pod → pod, other node, other subnet", family, from, pod{"green", "on-" + far, far})
+	}
+}
+
+func (p *planner) podToService(family int, from pod) {
+	p.fromPod(probe{what: "pod → DNS service", family: family, to: "kube-dns", want: "NOERROR",
+		command: []string{"dig", "+time=2", "+tries=1", "@" + cluster.DNSService(family), "kubernetes.default.svc.cluster.local"}}, from)
 }
 
 func (p *planner) toPod(what string, family int, from, to pod) {
-	name := to.namespace + "/" + to.name
-	p.add(what, family, from, name, to.name, "curl", "-sS", "-m", "3", url("http", p.addresses[name][family], "8080", "/hostname"))
+	p.fromPod(probe{what: what, family: family, to: to.String(), want: to.name, command: p.getHostname(family, to)}, from)
 }
 
 // toNode asks a kubelet, which answers strangers with an error of its own.
-func (p *planner) toNode(c *cluster.Cluster, what string, family int, from pod, node string) {
-	p.add(what, family, from, node, "Unauthorized", "curl", "-sSk", "-m", "3", url("https", c.Address(node, family), "10250", "/pods"))
+func (p *planner) toNode(what string, from pod, node, address string) {
+	family := 4
+	if strings.Contains(address, ":") {
+		family = 6
+	}
+	p.fromPod(probe{what: what, family: family, to: node, want: "Unauthorized", command: get("-k", url("https", address, "10250", "/pods"))}, from)
+}
+
+func (p *planner) fromPod(path probe, from pod) {
+	path.from, path.in = from.String(), &from
+	p.probes = append(p.probes, path)
 }
 
 func (p *planner) fromNode(what string, family int, node string, to pod) {
-	name := to.namespace + "/" + to.name
-	p.probes = append(p.probes, probe{
-		what: what, from: node, to: name, family: family, want: to.name,
-		command: []string{"curl", "-sS", "-m", "3", url("http", p.addresses[name][family], "8080", "/hostname")},
-	})
+	p.probes = append(p.probes, probe{what: what, family: family, from: node, to: to.String(), want: to.name, command: p.getHostname(family, to)})
 }
+
+func (p *planner) getHostname(family int, of pod) []string {
+	return get(url("http", p.addresses[of.String()][family], "8080", "/hostname"))
+}
+
+func get(args ...string) []string { return append([]string{"curl", "-sS", "-m", "3"}, args...) }
 
 func url(scheme, address, port, path string) string {
 	return scheme + "://" + net.JoinHostPort(address, port) + path

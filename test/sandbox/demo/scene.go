@@ -19,6 +19,8 @@ var tenants = []tenant{
 // pod is where a pod of the scene runs.
 type pod struct{ namespace, name, node string }
 
+func (p pod) String() string { return p.namespace + "/" + p.name }
+
 // pods are one of each tenant on every worker, and a second blue one on the
 // first, so that a path within a node and a subnet exists too.
 func pods(workers []string) []pod {

@@ -25,8 +25,8 @@ func table(out io.Writer, families []int, results []result) error {
 	}
 	fmt.Fprintln(writer)
 	for _, what := range order {
-		any := anyOf(lines[what])
-		fmt.Fprintf(writer, "%s\t%s\t%s", what, any.from, any.to)
+		line := anyOf(lines[what])
+		fmt.Fprintf(writer, "%s\t%s\t%s", what, line.from, line.to)
 		for _, family := range families {
 			fmt.Fprint(writer, "\t", cell(lines[what][family]))
 		}

@@ -54,7 +54,7 @@ func TestModuleKey(t *testing.T) {
 	if key(p) == empty || key(p) == key(program{name: "x", pkg: ".", stamps: []string{"a.b=c"}}) {
 		t.Error("different builds have one key")
 	}
-	if key(p) != key(p) {
+	if first := key(p); key(p) != first {
 		t.Error("one build has two keys")
 	}
 }
