@@ -36,6 +36,7 @@ type Config struct {
 type Client struct {
 	cfg     Config
 	metrics *metrics
+	fence   fence
 	locks   locks
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
@@ -48,8 +49,9 @@ type Client struct {
 }
 
 // Dial connects to the leader among the endpoints and returns once the whole
-// content is known. From then on the client connects again by itself. Dial
-// tries until ctx ends.
+// content is known and every client that dialled before is locked out: they get
+// ErrDeposed. From then on the client connects again by itself. Dial tries
+// until ctx ends.
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	if len(cfg.Endpoints) == 0 {
 		return nil, errors.New("no endpoint of the northbound database is given")
@@ -59,7 +61,7 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c := &Client{cfg: cfg, metrics: m, stop: stop, renewed: make(chan struct{}, 1), turn: make(chan struct{})}
+	c := &Client{cfg: cfg, metrics: m, fence: newFence(), stop: stop, renewed: make(chan struct{}, 1), turn: make(chan struct{})}
 	c.stopped.Go(func() { c.supervise(life) })
 	if _, err := c.session(ctx); err != nil {
 		c.Close()
@@ -70,9 +72,13 @@ func Dial(ctx context.Context, cfg Config) (*Client, error) {
 
 // supervise keeps one session after the other.
 func (c *Client) supervise(ctx context.Context) {
-	defer c.publish(nil, errClosed)
-	for pause, first := retryFirst, true; ctx.Err() == nil; {
-		s, err := open(ctx, c.cfg, c.metrics)
+	how := opening{fence: c.fence, first: true, metrics: c.metrics}
+	for pause := retryFirst; ctx.Err() == nil; {
+		s, err := open(ctx, c.cfg, how)
+		if errors.Is(err, ErrDeposed) {
+			c.publish(nil, ErrDeposed)
+			return
+		}
 		if err != nil {
 			c.publish(nil, err)
 			await(ctx, pause)
@@ -80,14 +86,15 @@ func (c *Client) supervise(ctx context.Context) {
 			continue
 		}
 		c.publish(s, nil)
-		if !first {
+		if !how.first {
 			c.announce()
 		}
-		pause, first = retryFirst, false
+		pause, how.first = retryFirst, false
 		<-s.ctx.Done()
 		c.publish(nil, context.Cause(s.ctx))
 		s.close()
 	}
+	c.publish(nil, errClosed)
 }
 
 func await(ctx context.Context, pause time.Duration) {
@@ -123,7 +130,7 @@ func (c *Client) session(ctx context.Context) (*session, error) {
 		if s != nil && s.alive() {
 			return s, nil
 		}
-		if errors.Is(failed, errClosed) {
+		if errors.Is(failed, errClosed) || errors.Is(failed, ErrDeposed) {
 			return nil, failed
 		}
 		select {
@@ -149,8 +156,8 @@ func notConnected(cause, end error) error {
 //
 // While there is no connection it waits for one until ctx ends. The error is
 // ErrParentMissing if a switch, router or port group of another owner is not
-// there yet, a *ConstraintError if the state cannot be written, and otherwise
-// something that passes. When ctx ends, the state may still be committed.
+// there yet, a *ConstraintError if the state cannot be written, ErrDeposed if
+// another client has dialled since, and otherwise something that passes. When ctx ends, the state may still be committed.
 func (c *Client) Apply(ctx context.Context, o logical.Owner, want logical.State) (changed int, err error) {
 	if err := c.locks.lock(ctx, o); err != nil {
 		return 0, fmt.Errorf("waiting for an earlier write of %s: %w", o, err)

@@ -17,11 +17,7 @@ func TestLeaderIsKilled(t *testing.T) {
 	for _, s := range servers {
 		endpoints = append(endpoints, s.Endpoint)
 	}
-	c, err := Dial(t.Context(), Config{Endpoints: endpoints})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
+	c := dialWith(t, Config{Endpoints: endpoints})
 	apply(t, c, owner("Base", "b"), base)
 	const pods = 600
 	killed := make(chan time.Time, 1)
@@ -50,11 +46,7 @@ func TestLeadershipMoves(t *testing.T) {
 	for _, s := range servers {
 		endpoints = append(endpoints, s.Endpoint)
 	}
-	c, err := Dial(t.Context(), Config{Endpoints: endpoints})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
+	c := dialWith(t, Config{Endpoints: endpoints})
 	old := leader(t, servers)
 	old.Control("cluster/failure-test", "transfer-leadership")
 	<-c.Renewed()
@@ -81,11 +73,7 @@ func leader(t *testing.T, servers []*ovntest.Database) (found *ovntest.Database)
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	endpoint, client, db := ovntest.Secure(t)
-	c, err := Dial(t.Context(), Config{Endpoints: []string{endpoint}, TLS: client})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
+	c := dialWith(t, Config{Endpoints: []string{endpoint}, TLS: client})
 	apply(t, c, owner("Base", "b"), base)
 	if got := db.Dump("Logical_Switch", "name"); !strings.Contains(got, "net2") {
 		t.Error(got)

@@ -175,7 +175,7 @@ func TestNobodyWaitsAlone(t *testing.T) {
 	c := newCommitter(func(_ context.Context, operations []operation) ([]result, error) {
 		sent++
 		return make([]result, len(operations)), nil
-	}, must(newMetrics(nil)))
+	}, newFence(), must(newMetrics(nil)))
 	ctx, stop := context.WithCancel(t.Context())
 	var over sync.WaitGroup
 	over.Go(func() { c.run(ctx) })
@@ -212,12 +212,12 @@ func TestServerTrouble(t *testing.T) {
 		err     error
 		want    string
 	}{
-		{"full disk", []result{{}, {}, {Error: "I/O error", Details: "no space left"}}, nil, "no space left"},
-		{"short answer", []result{{}}, nil, "1 results for 2"},
+		{"full disk", []result{{}, {}, {}, {Error: "I/O error", Details: "no space left"}}, nil, "no space left"},
+		{"short answer", []result{{}}, nil, "1 results for 3"},
 		{"connection", nil, errors.New("broken pipe"), "broken pipe"},
 	} {
 		calls := 0
-		k := newCommitter(func(context.Context, []operation) ([]result, error) { calls++; return c.results, c.err }, must(newMetrics(nil)))
+		k := newCommitter(func(context.Context, []operation) ([]result, error) { calls++; return c.results, c.err }, newFence(), must(newMetrics(nil)))
 		a, b := newUnit(pod(1)), newUnit(pod(2))
 		for _, u := range []*unit{a, b} {
 			u.operations = []operation{insert(row{table: "Logical_Switch", id: u.owner.Name})}

@@ -24,15 +24,16 @@ var errLost = errors.New("connection to the northbound database lost")
 // committer shares transactions among units (group commit): while one is on its
 // way, the units that arrive gather for the next.
 type committer struct {
-	transact func(context.Context, []ovsdb.Operation) ([]ovsdb.OperationResult, error)
+	transact transactor
+	fence    fence
 	arrivals chan *unit
 	expected atomic.Int32 // callers that are planning, and may hand in a unit soon
 	over     chan struct{}
 	metrics  *metrics
 }
 
-func newCommitter(transact func(context.Context, []ovsdb.Operation) ([]ovsdb.OperationResult, error), m *metrics) *committer {
-	return &committer{transact: transact, arrivals: make(chan *unit), over: make(chan struct{}), metrics: m}
+func newCommitter(transact transactor, f fence, m *metrics) *committer {
+	return &committer{transact: transact, fence: f, arrivals: make(chan *unit), over: make(chan struct{}), metrics: m}
 }
 
 // hand gives in a unit that was expected; its result arrives in its channel.
@@ -144,7 +145,7 @@ func collides(u *unit, claims, leans map[string]bool) bool {
 // refuses the whole without blaming one, halves are tried.
 func (c *committer) commit(ctx context.Context, units []*unit) {
 	for len(units) > 0 {
-		t := assemble(units)
+		t := assemble(units, c.fence)
 		results, err := c.send(ctx, t)
 		if err != nil {
 			tell(units, func(*unit) error { return fmt.Errorf("%w: %w", errLost, err) })

@@ -28,4 +28,10 @@
 // A row with a wanted name, vendor=kube-ovn and no owner was made by a real
 // Kube-OVN: it gets our owner and keeps its UUID. Rows of others with that name
 // are reported, and nothing without an owner is ever deleted.
+//
+// # Who writes
+//
+// The client that dialled last. Its mark in NB_Global:external_ids:hawser-writer
+// is checked by the server in every transaction, so that a leader that was
+// suspended and deposed cannot write what it had planned before.
 package northbound

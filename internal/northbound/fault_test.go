@@ -157,7 +157,9 @@ func TestSessionsLeaveNothing(t *testing.T) {
 func TestDialSkipsDeadEndpoints(t *testing.T) {
 	t.Parallel()
 	db := ovntest.Northbound(t)
-	c, err := Dial(t.Context(), Config{Endpoints: []string{"unix:/nowhere/a.sock", db.Endpoint}})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c, err := Dial(ctx, Config{Endpoints: []string{"unix:/nowhere/a.sock", db.Endpoint}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,5 +250,46 @@ func TestAdoption(t *testing.T) {
 	apply(t, c, pod(1), logical.State{})
 	if got := db.Dump("Logical_Switch_Port", "name"); strings.Contains(got, "a.ns") || !strings.Contains(got, "foreign") {
 		t.Error(got)
+	}
+}
+
+// TestDeposedLeader: a client that dialled earlier writes nothing any more, be
+// it on its old connection or on a new one.
+func TestDeposedLeader(t *testing.T) {
+	t.Parallel()
+	db := ovntest.Northbound(t)
+	old := dial(t, db)
+	apply(t, old, owner("Base", "b"), base)
+	renewed := dial(t, db)
+	renewed.Close() // it was the writer, and stays it
+
+	_, err := old.Apply(t.Context(), pod(1), podState(1, "g1"))
+	if !errors.Is(err, ErrDeposed) {
+		t.Errorf("on the old connection: %v", err)
+	}
+	old.current.end(errors.New("the test says so"))
+	waitUntil(t, "the loss is noticed", func() bool { return !old.Connected() })
+	if _, err = old.Apply(t.Context(), pod(1), podState(1, "g1")); !errors.Is(err, ErrDeposed) {
+		t.Errorf("on a new connection: %v", err)
+	}
+	if got := db.Dump("Logical_Switch_Port"); strings.Contains(got, "p1.ns") {
+		t.Error(got)
+	}
+	last := dial(t, db)
+	apply(t, last, pod(1), podState(1, "g1"))
+}
+
+// TestFenceMeetsNorthd: ovn-northd and Dial both make the row that a new
+// database lacks.
+func TestFenceMeetsNorthd(t *testing.T) {
+	t.Parallel()
+	for range 3 {
+		n := ovntest.Start(t)
+		c := dial(t, n.NB)
+		apply(t, c, owner("Base", "b"), base)
+		n.Sync()
+		if got := uuids(n.NB, "NB_Global", "_uuid"); got != 1 {
+			t.Errorf("%d rows of NB_Global", got)
+		}
 	}
 }

@@ -27,9 +27,14 @@ func dump(db *ovntest.Database) string {
 
 func dial(t testing.TB, db *ovntest.Database) *Client {
 	t.Helper()
+	return dialWith(t, Config{Endpoints: []string{db.Endpoint}})
+}
+
+func dialWith(t testing.TB, cfg Config) *Client {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	c, err := Dial(ctx, Config{Endpoints: []string{db.Endpoint}})
+	c, err := Dial(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

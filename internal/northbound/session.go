@@ -41,11 +41,18 @@ type session struct {
 	stopped  sync.WaitGroup
 }
 
+// opening is what a session gets from the client that it is made for.
+type opening struct {
+	fence   fence
+	first   bool // later ones do not take the fence from another client
+	metrics *metrics
+}
+
 // open connects to the first endpoint that leads.
-func open(ctx context.Context, cfg Config, m *metrics) (*session, error) {
+func open(ctx context.Context, cfg Config, how opening) (*session, error) {
 	var failed []error
 	for _, endpoint := range cfg.Endpoints {
-		s, err := openEndpoint(ctx, cfg, endpoint, m)
+		s, err := openEndpoint(ctx, cfg, endpoint, how)
 		if err == nil {
 			return s, nil
 		}
@@ -54,7 +61,7 @@ func open(ctx context.Context, cfg Config, m *metrics) (*session, error) {
 	return nil, errors.Join(failed...)
 }
 
-func openEndpoint(ctx context.Context, cfg Config, endpoint string, m *metrics) (*session, error) {
+func openEndpoint(ctx context.Context, cfg Config, endpoint string, how opening) (*session, error) {
 	s := &session{}
 	s.ctx, s.end = context.WithCancelCause(ctx)
 	if err := s.connect(cfg, endpoint); err != nil {
@@ -62,7 +69,11 @@ func openEndpoint(ctx context.Context, cfg Config, endpoint string, m *metrics) 
 		return nil, err
 	}
 	s.view = newView(s.libovsdb.Cache())
-	s.commits = newCommitter(s.transact, m)
+	if err := how.fence.raise(s.ctx, s.transact, how.first); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.commits = newCommitter(s.transact, how.fence, how.metrics)
 	s.stopped.Go(func() { s.commits.run(s.ctx) })
 	s.stopped.Go(s.watch)
 	return s, nil

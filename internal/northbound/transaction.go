@@ -14,8 +14,9 @@ import (
 // be made again.
 var errStale = errors.New("a row vanished meanwhile")
 
-// transaction is several units that are written at once: guards first, each
-// once however many units it protects, then the operations unit by unit.
+// transaction is several units that are written at once: the check of the fence
+// first, then guards, each once however many units it protects, then the
+// operations unit by unit.
 type transaction struct {
 	units      []*unit
 	guards     []place
@@ -23,8 +24,8 @@ type transaction struct {
 	first      []int // index of the first operation of each unit
 }
 
-func assemble(units []*unit) transaction {
-	t := transaction{units: units}
+func assemble(units []*unit, f fence) transaction {
+	t := transaction{units: units, operations: []ovsdb.Operation{f.check()}}
 	seen := map[string]bool{}
 	for _, u := range units {
 		for _, at := range u.guards() {
@@ -65,8 +66,10 @@ func (t transaction) failure(results []ovsdb.OperationResult) (failure, bool) {
 // tell them. It finds none for a failure at the commit, which names no operation.
 func (t transaction) blame(f failure) (guilty []*unit, why func(*unit) error) {
 	switch {
-	case f.index < len(t.guards):
-		missing := t.guards[f.index]
+	case f.index == 0:
+		return t.units, func(*unit) error { return ErrDeposed }
+	case f.index <= len(t.guards):
+		missing := t.guards[f.index-1]
 		guilty = slices.DeleteFunc(slices.Clone(t.units), func(u *unit) bool { _, leans := u.leans[missing.id]; return !leans })
 		return guilty, func(*unit) error { return fmt.Errorf("%s %q: %w", missing.table, missing.name, ErrParentMissing) }
 	case f.index < len(t.operations):
