@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -27,12 +26,9 @@ const connectTimeout = 5 * time.Second
 // Client is a connection to the local Open_vSwitch database with a cache of the
 // tables in use. It is safe for concurrent use.
 type Client struct {
-	db   client.Client
-	turn chan struct{} // holds one token: see Apply
-
-	mu        sync.Mutex
-	pulse     chan struct{} // closed and replaced at every change
-	listeners []chan struct{}
+	db    client.Client
+	turn  chan struct{} // holds one token: see Apply
+	pulse *pulse
 }
 
 // Dial connects to the database and returns when all rows are cached. It tries
@@ -68,11 +64,11 @@ func connect(ctx context.Context, rows model.ClientDBModel, endpoint string) (*C
 	if err := db.Connect(bounded); err != nil {
 		return nil, err
 	}
-	c := &Client{db: db, turn: make(chan struct{}, 1), pulse: make(chan struct{})}
+	c := &Client{db: db, turn: make(chan struct{}, 1), pulse: newPulse()}
 	db.Cache().AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(string, model.Model) { c.beat() },
-		UpdateFunc: func(string, model.Model, model.Model) { c.beat() },
-		DeleteFunc: func(string, model.Model) { c.beat() },
+		AddFunc:    func(string, model.Model) { c.pulse.beat() },
+		UpdateFunc: func(string, model.Model, model.Model) { c.pulse.beat() },
+		DeleteFunc: func(string, model.Model) { c.pulse.beat() },
 	})
 	if _, err := db.MonitorAll(bounded); err != nil {
 		db.Close()
@@ -99,33 +95,4 @@ func (c *Client) Close() { c.db.Close() }
 // Changed gives the caller a channel of its own, which gets a value after the
 // database changed; changes that come faster than they are taken become one. It
 // is a hint to look again, and it lasts as long as the Client.
-func (c *Client) Changed() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	hint := make(chan struct{}, 1)
-	c.listeners = append(c.listeners, hint)
-	return hint
-}
-
-// beat wakes all who wait for a change. After a reconnection it comes at least
-// once, since every row is then read anew.
-func (c *Client) beat() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	close(c.pulse)
-	c.pulse = make(chan struct{})
-	for _, hint := range c.listeners {
-		select {
-		case hint <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// nextBeat is closed by the next change; who takes it before looking misses
-// nothing.
-func (c *Client) nextBeat() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pulse
-}
+func (c *Client) Changed() <-chan struct{} { return c.pulse.listen() }

@@ -3,7 +3,6 @@ package vswitch
 import (
 	"fmt"
 	"maps"
-	"slices"
 
 	"github.com/google/uuid"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
@@ -21,12 +20,11 @@ const (
 // draft is the transaction in the making for one owner. Building it is pure: it
 // compares a snapshot with what is wanted.
 type draft struct {
+	batch
 	have    snapshot
 	owner   string
 	new     map[string]bool // bridges that this transaction inserts
-	guards  []ovsdb.Operation
-	ops     []ovsdb.Operation
-	changed int // bridges and ports
+	changed int             // bridges and ports
 }
 
 // compose says what has to be sent so that owner has what is wanted.
@@ -44,11 +42,6 @@ func compose(have snapshot, owner string, want host.Switching) (*draft, error) {
 	}
 	return d, d.drop(want)
 }
-
-// operations puts the guards first, as they make the server refuse the rest.
-func (d *draft) operations() []ovsdb.Operation { return append(slices.Clone(d.guards), d.ops...) }
-
-func (d *draft) add(ops ...ovsdb.Operation) { d.ops = append(d.ops, ops...) }
 
 // claim is nil if the owner may write a row with these external_ids: its own, or
 // one that a real Kube-OVN left behind.
@@ -156,29 +149,6 @@ func (d *draft) leave(row vsdb.Port) {
 	d.member(vsdb.BridgeTable, bridge.UUID, "ports", ovsdb.MutateOperationDelete, row.UUID)
 }
 
-func (d *draft) join(bridge, port string) {
-	d.add(ovsdb.Operation{Op: ovsdb.OperationMutate, Table: vsdb.BridgeTable, Where: byName(bridge), Mutations: []ovsdb.Mutation{
-		{Column: "ports", Mutator: ovsdb.MutateOperationInsert, Value: setOf(ovsdb.UUID{GoUUID: port})},
-	}})
-}
-
-func (d *draft) member(table, row, column string, how ovsdb.Mutator, element string) {
-	d.add(ovsdb.Operation{Op: ovsdb.OperationMutate, Table: table, Where: byUUID(row), Mutations: []ovsdb.Mutation{
-		{Column: column, Mutator: how, Value: setOf(ovsdb.UUID{GoUUID: element})},
-	}})
-}
-
-// update adds the operations for one row; false if there are none.
-func (d *draft) update(table, row string, columns ovsdb.Row, mutations []ovsdb.Mutation) bool {
-	if len(columns) > 0 {
-		d.add(ovsdb.Operation{Op: ovsdb.OperationUpdate, Table: table, Where: byUUID(row), Row: columns})
-	}
-	if len(mutations) > 0 {
-		d.add(ovsdb.Operation{Op: ovsdb.OperationMutate, Table: table, Where: byUUID(row), Mutations: mutations})
-	}
-	return len(columns)+len(mutations) > 0
-}
-
 func (d *draft) count(changed bool) {
 	if changed {
 		d.changed++
@@ -203,24 +173,11 @@ func present(ids map[string]string) map[string]string {
 	return kept
 }
 
-// optional turns the zero value into the empty set, OVSDB's "not set".
-func optional[T comparable](v T) ovsdb.OvsSet {
-	var zero T
-	if v == zero {
-		return setOf[T]()
-	}
-	return setOf(v)
-}
-
 func macText(mac host.MAC) string {
 	if mac.IsZero() {
 		return ""
 	}
 	return mac.String()
-}
-
-func byName(name string) []ovsdb.Condition {
-	return []ovsdb.Condition{{Column: "name", Function: ovsdb.ConditionEqual, Value: name}}
 }
 
 // namespace is the one of all row identities (docs/architecture, "identity").

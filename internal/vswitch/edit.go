@@ -49,23 +49,3 @@ func (e edit) mutations(column string) []ovsdb.Mutation {
 	}
 	return list
 }
-
-func setOf[T any](values ...T) ovsdb.OvsSet {
-	set := ovsdb.OvsSet{GoSet: make([]any, 0, len(values))}
-	for _, v := range values {
-		set.GoSet = append(set.GoSet, v)
-	}
-	return set
-}
-
-func mapOf(values map[string]string) ovsdb.OvsMap {
-	m := ovsdb.OvsMap{GoMap: make(map[any]any, len(values))}
-	for k, v := range values {
-		m.GoMap[k] = v
-	}
-	return m
-}
-
-func byUUID(uuid string) []ovsdb.Condition {
-	return []ovsdb.Condition{{Column: "_uuid", Function: ovsdb.ConditionEqual, Value: ovsdb.UUID{GoUUID: uuid}}}
-}

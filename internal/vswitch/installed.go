@@ -22,7 +22,7 @@ const installedKey = "ovn-installed"
 // as the database tells.
 func (c *Client) Installed(ctx context.Context, iface string) error {
 	for {
-		changed := c.nextBeat()
+		changed := c.pulse.next()
 		row, found := c.ifaceNamed(iface)
 		if !found {
 			return fmt.Errorf("%s: %w", iface, ErrPortGone)

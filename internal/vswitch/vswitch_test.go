@@ -442,15 +442,15 @@ func parsed(t *testing.T, path string) (content any) {
 	return content
 }
 
-func part(t *testing.T, path string, ours, real any) {
+func part(t *testing.T, path string, ours, theirs any) {
 	object, isObject := ours.(map[string]any)
 	if !isObject {
-		if !cmp.Equal(ours, real) {
-			t.Errorf("%s: %v, the real one says %v", path, ours, real)
+		if !cmp.Equal(ours, theirs) {
+			t.Errorf("%s: %v, the real one says %v", path, ours, theirs)
 		}
 		return
 	}
-	whole, _ := real.(map[string]any)
+	whole, _ := theirs.(map[string]any)
 	for key, value := range object {
 		part(t, path+"."+key, value, whole[key])
 	}

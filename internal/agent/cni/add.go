@@ -16,20 +16,28 @@ import (
 // that its server is away.
 const commitWait = 10 * time.Second
 
+// attacher does ADD.
+type attacher struct {
+	cfg     Config
+	pods    *podWatch
+	turns   *turns
+	metrics *instruments
+}
+
 // add attaches a container. Each step may be repeated, so that a call that was
 // cut off anywhere is made good by the next.
-func (s *Server) add(ctx context.Context, call cniwire.Request) (*cniwire.Result, error) {
-	if err := s.awaitReady(ctx); err != nil {
+func (a *attacher) add(ctx context.Context, call cniwire.Request) (*cniwire.Result, error) {
+	if err := a.awaitReady(ctx); err != nil {
 		return nil, &cniwire.Error{Code: cniwire.CodeTryAgainLater, Message: fmt.Sprintf("pod %s cannot be attached yet", call.Pod), Details: err.Error()}
 	}
-	done, err := s.turns.take(ctx, attachment.Owner(call.Pod.Namespace, call.Pod.Name))
+	done, err := a.turns.take(ctx, attachment.Owner(call.Pod.Namespace, call.Pod.Name))
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	ctx, cancel := s.whileThere(ctx, call.Pod)
+	ctx, cancel := a.whileThere(ctx, call.Pod)
 	defer cancel(nil)
-	result, err := s.attach(ctx, call)
+	result, err := a.attach(ctx, call)
 	if err != nil && errors.Is(errors.Join(err, context.Cause(ctx)), errPodGone) {
 		return nil, fmt.Errorf("pod %s: %w", call.Pod, errPodGone)
 	}
@@ -38,22 +46,22 @@ func (s *Server) add(ctx context.Context, call cniwire.Request) (*cniwire.Result
 
 // attach does the work in an order that lets OVN install the flows while the
 // pod's end is configured.
-func (s *Server) attach(ctx context.Context, call cniwire.Request) (*cniwire.Result, error) {
-	clock := s.metrics.start()
-	plan, err := s.address(ctx, call)
+func (a *attacher) attach(ctx context.Context, call cniwire.Request) (*cniwire.Result, error) {
+	clock := a.metrics.start()
+	plan, err := a.address(ctx, call)
 	if err != nil {
 		return nil, err
 	}
 	clock.lap(phaseAddress)
-	if err := s.connect(ctx, plan); err != nil {
+	if err := a.connect(ctx, plan); err != nil {
 		return nil, err
 	}
 	clock.lap(phaseConnect)
-	if err := s.cfg.Links.Configure(ctx, plan.Link); err != nil {
+	if err := a.cfg.Links.Configure(ctx, plan.Link); err != nil {
 		return nil, err
 	}
 	clock.lap(phaseConfigure)
-	if err := s.installed(ctx, plan); err != nil {
+	if err := a.installed(ctx, plan); err != nil {
 		return nil, err
 	}
 	clock.lap(phaseInstall)
@@ -63,11 +71,11 @@ func (s *Server) attach(ctx context.Context, call cniwire.Request) (*cniwire.Res
 
 // whileThere gives a context that ends, with errPodGone, when the pod is
 // deleted: nobody waits for its network then.
-func (s *Server) whileThere(ctx context.Context, pod cniwire.Pod) (context.Context, context.CancelCauseFunc) {
+func (a *attacher) whileThere(ctx context.Context, pod cniwire.Pod) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		never := func(*corev1.Pod) error { return attachment.ErrNoAddress }
-		if err := s.pods.await(ctx, pod, never); errors.Is(err, errPodGone) {
+		if err := a.pods.await(ctx, pod, never); errors.Is(err, errPodGone) {
 			cancel(err)
 		}
 	}()
@@ -75,25 +83,25 @@ func (s *Server) whileThere(ctx context.Context, pod cniwire.Pod) (context.Conte
 }
 
 // address waits for what the controller decides about the pod.
-func (s *Server) address(ctx context.Context, call cniwire.Request) (plan attachment.Attachment, err error) {
-	bounded, cancel := context.WithTimeout(ctx, s.cfg.AddressWait)
+func (a *attacher) address(ctx context.Context, call cniwire.Request) (plan attachment.Attachment, err error) {
+	bounded, cancel := context.WithTimeout(ctx, a.cfg.AddressWait)
 	defer cancel()
-	mtu := s.cfg.MTU()
-	err = s.pods.await(bounded, call.Pod, func(pod *corev1.Pod) (err error) {
+	mtu := a.cfg.MTU()
+	err = a.pods.await(bounded, call.Pod, func(pod *corev1.Pod) (err error) {
 		plan, err = attachment.Plan(pod, call, mtu)
 		return err
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return plan, s.noAddress(ctx, call.Pod, err)
+		return plan, a.noAddress(ctx, call.Pod, err)
 	}
 	return plan, err
 }
 
 // noAddress tells the user why, as far as it can be known.
-func (s *Server) noAddress(ctx context.Context, pod cniwire.Pod, err error) error {
-	details := fmt.Sprintf("kube-ovn-controller gave it none within %s (%v); see: kubectl -n %s describe pod %s", s.cfg.AddressWait, err, pod.Namespace, pod.Name)
-	if s.cfg.Explain != nil {
-		if reason := s.cfg.Explain(ctx, pod.Namespace, pod.Name); reason != "" {
+func (a *attacher) noAddress(ctx context.Context, pod cniwire.Pod, err error) error {
+	details := fmt.Sprintf("kube-ovn-controller gave it none within %s (%v); see: kubectl -n %s describe pod %s", a.cfg.AddressWait, err, pod.Namespace, pod.Name)
+	if a.cfg.Explain != nil {
+		if reason := a.cfg.Explain(ctx, pod.Namespace, pod.Name); reason != "" {
 			details = reason
 		}
 	}
@@ -102,40 +110,40 @@ func (s *Server) noAddress(ctx context.Context, pod cniwire.Pod, err error) erro
 
 // connect lays the cable and plugs it into the switch. In the userspace datapath
 // the host has to be deaf to the device before it is set up.
-func (s *Server) connect(ctx context.Context, plan attachment.Attachment) error {
-	if err := s.cfg.Links.Connect(ctx, plan.Link); err != nil {
+func (a *attacher) connect(ctx context.Context, plan attachment.Attachment) error {
+	if err := a.cfg.Links.Connect(ctx, plan.Link); err != nil {
 		return err
 	}
-	if s.cfg.Userspace() {
-		if err := s.cfg.Isolation.Isolate(ctx, plan.Link.Host); err != nil {
+	if a.cfg.Userspace() {
+		if err := a.cfg.Isolation.Isolate(ctx, plan.Link.Host); err != nil {
 			return fmt.Errorf("isolating %s from the host: %w", plan.Link.Host, err)
 		}
 	}
 	bounded, cancel := context.WithTimeout(ctx, commitWait)
 	defer cancel()
-	_, err := s.cfg.Switch.Apply(bounded, plan.Owner, plan.Switching)
+	_, err := a.cfg.Switch.Apply(bounded, plan.Owner, plan.Switching)
 	return err
 }
 
 // installed waits for OVN.
-func (s *Server) installed(ctx context.Context, plan attachment.Attachment) error {
-	bounded, cancel := context.WithTimeout(ctx, s.cfg.InstallWait)
+func (a *attacher) installed(ctx context.Context, plan attachment.Attachment) error {
+	bounded, cancel := context.WithTimeout(ctx, a.cfg.InstallWait)
 	defer cancel()
-	return s.cfg.Switch.Installed(bounded, plan.Link.Host)
+	return a.cfg.Switch.Installed(bounded, plan.Link.Host)
 }
 
 // awaitReady gives the node, after the agent's start, as long as a pod's address.
-func (s *Server) awaitReady(ctx context.Context) error {
-	lacks := s.cfg.Ready()
-	if lacks == nil || s.cfg.Readied == nil {
+func (a *attacher) awaitReady(ctx context.Context) error {
+	lacks := a.cfg.Ready()
+	if lacks == nil || a.cfg.Readied == nil {
 		return lacks
 	}
-	bounded, cancel := context.WithTimeout(ctx, s.cfg.AddressWait)
+	bounded, cancel := context.WithTimeout(ctx, a.cfg.AddressWait)
 	defer cancel()
 	select {
-	case <-s.cfg.Readied():
+	case <-a.cfg.Readied():
 		return nil
 	case <-bounded.Done():
-		return s.cfg.Ready()
+		return a.cfg.Ready()
 	}
 }

@@ -24,9 +24,9 @@ const parting = 3 * time.Second
 
 // Server answers the CNI plugin. It is a manager's Runnable.
 type Server struct {
+	attacher
+	detacher
 	cfg     Config
-	pods    *podWatch
-	turns   turns
 	metrics *instruments
 }
 
@@ -38,7 +38,12 @@ func New(cfg Config) *Server {
 	if cfg.InstallWait == 0 {
 		cfg.InstallWait = defaultWait
 	}
-	return &Server{cfg: cfg, pods: newPodWatch(cfg.Pods), metrics: newInstruments(cfg.Metrics)}
+	turns, metrics := &turns{}, newInstruments(cfg.Metrics)
+	return &Server{
+		attacher: attacher{cfg: cfg, pods: newPodWatch(cfg.Pods), turns: turns, metrics: metrics},
+		detacher: detacher{cfg: cfg, turns: turns},
+		cfg:      cfg, metrics: metrics,
+	}
 }
 
 // NeedLeaderElection tells the manager that every node runs its own.
@@ -118,7 +123,7 @@ func (s *Server) answer(name cniwire.Verb, run verb) http.HandlerFunc {
 		if err == nil {
 			response.Result, err = run(r.Context(), call)
 		}
-		response.Error = s.shown(name, call, err)
+		response.Error = shown(name, call, err)
 		s.metrics.answered(name, response.Error)
 		if response.Error != nil {
 			logFailure(r.Context(), name, call, response.Error)
@@ -130,7 +135,7 @@ func (s *Server) answer(name cniwire.Verb, run verb) http.HandlerFunc {
 
 // shown gives an error the code that tells the runtime what to do, and a message
 // that says whose call it was. Most failures pass: the runtime tries again.
-func (s *Server) shown(name cniwire.Verb, call cniwire.Request, err error) *cniwire.Error {
+func shown(name cniwire.Verb, call cniwire.Request, err error) *cniwire.Error {
 	if err == nil {
 		return nil
 	}

@@ -11,23 +11,23 @@ import (
 
 // sweep detaches, once after the start, the pods that went while no agent ran.
 // It is DEL for each of them.
-func (s *Server) sweep(ctx context.Context) {
+func (d *detacher) sweep(ctx context.Context) {
 	logger := log.FromContext(ctx)
-	if !s.cfg.Pods.WaitForCacheSync(ctx) {
+	if !d.cfg.Pods.WaitForCacheSync(ctx) {
 		return // stopping
 	}
 	// What is attached is read before the pods are: ADD attaches only a pod that
 	// is in the cache, so that none of a new pod's can be taken for left behind.
-	attached := s.attached(ctx)
+	attached := d.attached(ctx)
 	var pods corev1.PodList
-	if err := s.cfg.Pods.List(ctx, &pods); err != nil {
+	if err := d.cfg.Pods.List(ctx, &pods); err != nil {
 		logger.Error(err, "cannot list the pods of this node; what pods left behind stays until the next start")
 		return
 	}
 	for _, pod := range pods.Items {
 		delete(attached, attachment.Owner(pod.Namespace, pod.Name))
 	}
-	err := s.detachAll(ctx, func(owner, _ string) bool { return attached[owner] })
+	err := d.detachAll(ctx, func(owner, _ string) bool { return attached[owner] })
 	if err != nil {
 		logger.Error(err, "cannot remove all that pods left behind; the rest stays until the next start")
 		return
@@ -36,9 +36,9 @@ func (s *Server) sweep(ctx context.Context) {
 }
 
 // attached are the owners of all ports and cables of pods.
-func (s *Server) attached(ctx context.Context) map[string]bool {
+func (d *detacher) attached(ctx context.Context) map[string]bool {
 	owners := map[string]bool{}
-	_ = s.detachAll(ctx, func(owner, _ string) bool {
+	_ = d.detachAll(ctx, func(owner, _ string) bool {
 		owners[owner] = true
 		return false
 	})
