@@ -168,7 +168,9 @@ func (c *Client) Apply(ctx context.Context, o logical.Owner, want logical.State)
 		return changed, err
 	}
 	go func() {
-		_ = <-pending.result
+		if err := <-pending.result; err != nil {
+			c.cfg.Logger.V(1).Info("a write failed whose caller had given up", "owner", o.String(), "error", err.Error())
+		}
 		c.locks.unlock(o)
 	}()
 	return 0, fmt.Errorf("waiting for the write of %s: %w", o, ctx.Err())

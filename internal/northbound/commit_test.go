@@ -241,6 +241,26 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+func TestMetricsAreRegistered(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	m := must(newMetrics(registry))
+	m.observe(sent{units: 3, operations: 9, lost: true})
+	var names []string
+	for _, f := range must(registry.Gather()) {
+		names = append(names, f.GetName())
+	}
+	want := []string{
+		"hawser_northbound_connected", "hawser_northbound_operations_total", "hawser_northbound_transaction_seconds",
+		"hawser_northbound_transaction_units", "hawser_northbound_transactions_total",
+	}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := newMetrics(registry); err == nil {
+		t.Error("registered twice")
+	}
+}
+
 // TestTake looks at who may share a transaction.
 func TestTake(t *testing.T) {
 	type u struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 const (
 	// connectTimeout bounds the connection to one endpoint, so that a dead node
 	// does not keep us from the next.
-	connectTimeout = 3 * time.Second
+	connectTimeout = 5 * time.Second
 	// fillTimeout bounds the transfer of the whole database.
 	fillTimeout = 60 * time.Second
 	// transactTimeout bounds one transaction; a server that needs longer hangs.
@@ -50,7 +51,7 @@ type opening struct {
 
 // open connects to the first endpoint that leads.
 func open(ctx context.Context, cfg Config, how opening) (*session, error) {
-	var failed []error
+	var failed attempts
 	for _, endpoint := range cfg.Endpoints {
 		s, err := openEndpoint(ctx, cfg, endpoint, how)
 		if err == nil {
@@ -58,8 +59,23 @@ func open(ctx context.Context, cfg Config, how opening) (*session, error) {
 		}
 		failed = append(failed, fmt.Errorf("%s: %w", endpoint, err))
 	}
-	return nil, errors.Join(failed...)
+	return nil, failed
 }
+
+// attempts are what went wrong at each endpoint, in one line.
+type attempts []error
+
+// Error joins them.
+func (a attempts) Error() string {
+	texts := make([]string, 0, len(a))
+	for _, err := range a {
+		texts = append(texts, err.Error())
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap lets errors.Is look at each.
+func (a attempts) Unwrap() []error { return a }
 
 func openEndpoint(ctx context.Context, cfg Config, endpoint string, how opening) (*session, error) {
 	s := &session{}
