@@ -206,13 +206,13 @@ func TestSweep(t *testing.T) {
 	if _, err := s.check(t.Context(), stays); err != nil {
 		t.Error("the pod that is there:", err)
 	}
-	r.pods.broken = errors.New("no API server")
+	r.pods.fail(errors.New("no API server"))
 	r.pods.drop(allocated("web", "uid-1"))
 	r.server().sweep(t.Context())
 	if _, err := s.check(t.Context(), stays); err != nil {
 		t.Error("swept although the pods are not known:", err)
 	}
-	r.pods.broken = nil
+	r.pods.fail(nil)
 	r.server().sweep(t.Context())
 	r.nothingLeft()
 }
@@ -309,25 +309,23 @@ func TestAddGivesUpWithAReason(t *testing.T) {
 	_, err = r.serverOf(cfg).add(t.Context(), call)
 	mustContain(t, err, "default/web", "has no address yet", "subnet ovn-default is full")
 
-	bad := allocated("web", "uid-1")
-	bad.Annotations["ovn.kubernetes.io/ip_address"] = "10.16.0.300"
-	r.pods.put(bad)
-	_, err = r.serverOf(cfg).add(t.Context(), call)
-	mustContain(t, err, "ip_address", "10.16.0.300")
-	bad.Annotations["ovn.kubernetes.io/ip_address"] = "10.16.0.3"
-	bad.Annotations["ovn.kubernetes.io/mac_address"] = "x"
-	_, err = r.serverOf(cfg).add(t.Context(), call)
-	mustContain(t, err, "mac_address")
+	for key, value := range map[string]string{"ip_address": "10.16.0.300", "mac_address": "x"} {
+		bad := allocated("web", "uid-1")
+		bad.Annotations["ovn.kubernetes.io/"+key] = value
+		r.pods.put(bad)
+		_, err = r.serverOf(cfg).add(t.Context(), call)
+		mustContain(t, err, key, value)
+	}
 
 	r.pods.put(allocated("web", "uid-1"))
 	_, err = r.serverOf(cfg).add(t.Context(), call)
 	mustContain(t, err, "ovn-controller", "web.default")
 	mustDel(t, r.server(), call)
 
-	r.pods.broken = errors.New("cache is not started")
+	r.pods.fail(errors.New("cache is not started"))
 	_, err = r.serverOf(cfg).add(t.Context(), call)
 	mustContain(t, err, "cache is not started")
-	r.pods.broken = nil
+	r.pods.fail(nil)
 
 	cfg.Ready = func() error { return errors.New("ovn0 is missing") }
 	_, err = r.serverOf(cfg).add(t.Context(), call)

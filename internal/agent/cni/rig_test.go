@@ -194,6 +194,13 @@ func (b *podBook) drop(pod *corev1.Pod) {
 	b.Delete(pod)
 }
 
+// fail makes all reading fail, until it is told nil.
+func (b *podBook) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.broken = err
+}
+
 func (b *podBook) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
