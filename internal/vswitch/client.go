@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -11,6 +13,7 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/cache"
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
 	"hawser/internal/vswitch/vsdb"
 )
@@ -70,11 +73,22 @@ func connect(ctx context.Context, rows model.ClientDBModel, endpoint string) (*C
 		UpdateFunc: func(string, model.Model, model.Model) { c.pulse.beat() },
 		DeleteFunc: func(string, model.Model) { c.pulse.beat() },
 	})
-	if _, err := db.MonitorAll(bounded); err != nil {
+	if _, err := db.Monitor(bounded, content()); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("reading all rows: %w", err)
 	}
 	return c, nil
+}
+
+// content asks for the columns of the model and no others: the server's own list
+// has more, above all statistics, which change every few seconds. With this
+// method a reconnection reads everything anew.
+func content() *client.Monitor {
+	m := &client.Monitor{Method: ovsdb.ConditionalMonitorRPC}
+	for name, table := range vsdb.Schema().Tables {
+		m.Tables = append(m.Tables, client.TableMonitor{Table: name, Fields: slices.Sorted(maps.Keys(table.Columns))})
+	}
+	return m
 }
 
 // patience never gives up: a node without its switch can only wait for it.

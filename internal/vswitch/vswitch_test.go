@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 
 	"hawser/internal/host"
@@ -344,6 +346,30 @@ func TestInstalled(t *testing.T) {
 	mustApply(t, c, webOwner, host.Switching{}, 1)
 	if err := within(t, done); !errors.Is(err, ErrPortGone) {
 		t.Errorf("after the port went: %v", err)
+	}
+}
+
+// TestOnlyOurColumns: the server has columns that the model lacks. They neither
+// disturb the reading of all rows nor wake anybody.
+func TestOnlyOurColumns(t *testing.T) {
+	db, _ := open(t)
+	db.VSCtl("set", "Interface", "br-int", "statistics:rx_packets=1", "other_config:x=y", "--", "set", "Bridge", "br-int", "flow_tables:0=@f", "--", "--id=@f", "create", "Flow_Table", "name=classifier")
+	var log strings.Builder
+	c, err := Dial(logr.NewContext(t.Context(), funcr.New(func(_, line string) { log.WriteString(line) }, funcr.Options{})), db.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	if names := portNames(c); !names["br-int"] || log.Len() > 0 {
+		t.Errorf("ports %v, log %s", names, log.String())
+	}
+	time.Sleep(50 * time.Millisecond) // the hints of the first reading
+	hint := c.Changed()
+	db.VSCtl("set", "Interface", "br-int", "statistics:rx_packets=2")
+	select {
+	case <-hint:
+		t.Error("woken by statistics")
+	case <-time.After(50 * time.Millisecond):
 	}
 }
 
