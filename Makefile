@@ -10,7 +10,7 @@ TAG ?= dev
 # The shards of tier 2; those without a test yet say so and pass.
 SHARDS := test-faults test-families test-vm test-takeover test-conformance
 
-.PHONY: help up down demo build images test unit lint verify generate bench test-all $(SHARDS)
+.PHONY: help up down demo build images test unit race lint verify generate bench test-all $(SHARDS)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z $$()A-Z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test: ## tier 1: lint, verify, unit tests and one real cluster
 
 unit: ## the part of tier 1 that needs no cluster
 	@hack/stage.sh unit hack/unit.sh
+
+race: ## all of unit under the race detector
+	@hack/stage.sh race hack/unit.sh -race
 
 lint: ## the house style (builds the pinned linter once)
 	@hack/stage.sh lint hack/lint.sh
