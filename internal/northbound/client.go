@@ -157,7 +157,8 @@ func notConnected(cause, end error) error {
 // While there is no connection it waits for one until ctx ends. The error is
 // ErrParentMissing if a switch, router or port group of another owner is not
 // there yet, a *ConstraintError if the state cannot be written, ErrDeposed if
-// another client has dialled since, and otherwise something that passes. When ctx ends, the state may still be committed.
+// another client has dialled since, and otherwise something that passes. When
+// ctx ends, the state may still be committed.
 func (c *Client) Apply(ctx context.Context, o logical.Owner, want logical.State) (changed int, err error) {
 	if err := c.locks.lock(ctx, o); err != nil {
 		return 0, fmt.Errorf("waiting for an earlier write of %s: %w", o, err)
@@ -180,29 +181,30 @@ func (c *Client) Apply(ctx context.Context, o logical.Owner, want logical.State)
 // unit on its way, it gives the unit: the owner stays locked until its result.
 func (c *Client) apply(ctx context.Context, o logical.Owner, want logical.State) (changed int, pending *unit, err error) {
 	for range maxAttempts {
-		var s *session
-		if s, err = c.session(ctx); err != nil {
-			return 0, nil, err
-		}
 		var u *unit
-		if u, err = s.submit(ctx, o, want); err == nil {
-			if len(u.operations) == 0 {
-				return 0, nil, nil
-			}
+		if u, err = c.submit(ctx, o, want); err == nil {
 			select {
 			case err = <-u.result:
 			case <-ctx.Done():
 				return 0, u, nil
 			}
 		}
-		if err == nil {
+		switch {
+		case err == nil:
 			return len(u.operations), nil, nil
-		}
-		if !errors.Is(err, errLost) && !errors.Is(err, errStale) {
+		case !errors.Is(err, errLost) && !errors.Is(err, errStale):
 			return 0, nil, err
 		}
 	}
 	return 0, nil, fmt.Errorf("writing %s failed %d times: %w", o, maxAttempts, err)
+}
+
+func (c *Client) submit(ctx context.Context, o logical.Owner, want logical.State) (*unit, error) {
+	s, err := c.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.submit(ctx, o, want)
 }
 
 // Owners lists every owner that has rows, as a sweep needs it. It is empty

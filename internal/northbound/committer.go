@@ -29,11 +29,12 @@ type committer struct {
 	arrivals chan *unit
 	expected atomic.Int32 // callers that are planning, and may hand in a unit soon
 	over     chan struct{}
+	deposed  func() // called when the fence refused a transaction
 	metrics  *metrics
 }
 
 func newCommitter(transact transactor, f fence, m *metrics) *committer {
-	return &committer{transact: transact, fence: f, arrivals: make(chan *unit), over: make(chan struct{}), metrics: m}
+	return &committer{transact: transact, fence: f, arrivals: make(chan *unit), over: make(chan struct{}), deposed: func() {}, metrics: m}
 }
 
 // hand gives in a unit that was expected; its result arrives in its channel.
@@ -160,6 +161,10 @@ func (c *committer) commit(ctx context.Context, units []*unit) {
 		}
 		guilty, why := t.blame(f)
 		switch {
+		case f.index == 0:
+			tell(units, func(*unit) error { return ErrDeposed })
+			c.deposed()
+			return
 		case len(guilty) > 0:
 			tell(guilty, why)
 			units = except(units, guilty)

@@ -267,8 +267,7 @@ func TestDeposedLeader(t *testing.T) {
 	if !errors.Is(err, ErrDeposed) {
 		t.Errorf("on the old connection: %v", err)
 	}
-	old.current.end(errors.New("the test says so"))
-	waitUntil(t, "the loss is noticed", func() bool { return !old.Connected() })
+	waitUntil(t, "the client has stopped", func() bool { return !old.Connected() })
 	if _, err = old.Apply(t.Context(), pod(1), podState(1, "g1")); !errors.Is(err, ErrDeposed) {
 		t.Errorf("on a new connection: %v", err)
 	}

@@ -90,6 +90,7 @@ func openEndpoint(ctx context.Context, cfg Config, endpoint string, how opening)
 		return nil, err
 	}
 	s.commits = newCommitter(s.transact, how.fence, how.metrics)
+	s.commits.deposed = func() { s.end(ErrDeposed) }
 	s.stopped.Go(func() { s.commits.run(s.ctx) })
 	s.stopped.Go(s.watch)
 	return s, nil
@@ -185,8 +186,8 @@ func (s *session) transact(ctx context.Context, operations []ovsdb.Operation) ([
 	return results, err
 }
 
-// submit plans what an owner wants and hands it in, unless there is nothing to
-// do: then the unit has no operations.
+// submit plans what an owner wants and hands it in. If there is nothing to do,
+// the unit has no operations, and its result at once.
 func (s *session) submit(ctx context.Context, o logical.Owner, want logical.State) (*unit, error) {
 	s.commits.expected.Add(1)
 	u, err := s.view.plan(o, want)
@@ -195,7 +196,13 @@ func (s *session) submit(ctx context.Context, o logical.Owner, want logical.Stat
 	}
 	if err != nil || len(u.operations) == 0 {
 		s.commits.expected.Add(-1)
-		return u, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(u.operations) == 0 {
+		u.result <- nil
+		return u, nil
 	}
 	u.ctx = ctx
 	s.commits.hand(u)

@@ -67,7 +67,7 @@ func (t transaction) failure(results []ovsdb.OperationResult) (failure, bool) {
 func (t transaction) blame(f failure) (guilty []*unit, why func(*unit) error) {
 	switch {
 	case f.index == 0:
-		return t.units, func(*unit) error { return ErrDeposed }
+		return nil, nil // the fence, which is about the client
 	case f.index <= len(t.guards):
 		missing := t.guards[f.index-1]
 		guilty = slices.DeleteFunc(slices.Clone(t.units), func(u *unit) bool { _, leans := u.leans[missing.id]; return !leans })
