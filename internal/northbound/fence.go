@@ -64,8 +64,8 @@ func (f *fence) raise(ctx context.Context, transact transactor, take bool) error
 		if err != nil {
 			return err
 		}
-		if _, err := ovsdb.CheckOperationResults(results, operations); err != nil {
-			return fmt.Errorf("becoming the writer of the database: %w", err)
+		if f, failed := (transaction{operations: operations}).failure(results); failed {
+			return fmt.Errorf("becoming the writer of the database: %s", f.reason)
 		}
 		if rows := results[len(results)-1].Rows; len(rows) > 0 {
 			return f.compare(rows[0])
