@@ -36,7 +36,9 @@ func (o *options) kubeOVN(ctx context.Context, architecture string) (part, error
 	base := debian.Tree{
 		Architecture: architecture,
 		Packages:     []string{"base-files", "nftables", "ca-certificates"},
-		Drop:         []string{"usr/share/ca-certificates", "usr/share/base-files", "usr/bin/c_rehash"},
+		Drop:         []string{"usr/share/ca-certificates", "usr/share/base-files", "usr/bin/c_rehash", "var/run"},
+		// Container runtimes name network namespaces by /var/run/netns.
+		Links: map[string]string{"var/run": "/run"},
 	}
 	root, err := base.Build(ctx, o.cache, os.Stderr)
 	if err != nil {
