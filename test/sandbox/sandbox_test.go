@@ -257,7 +257,7 @@ func hostState(t *testing.T) state {
 	}
 	for _, file := range []string{
 		"/proc/net/route", "/proc/net/ipv6_route",
-		"/proc/sys/kernel/panic", "/proc/sys/kernel/panic_on_oops", "/proc/sys/vm/overcommit_memory",
+		"/proc/sys/kernel/panic", "/proc/sys/kernel/panic_on_oops", "/proc/sys/vm/overcommit_memory", "/proc/sys/fs/inotify/max_user_instances",
 		"/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding",
 	} {
 		content, err := os.ReadFile(file)

@@ -8,25 +8,27 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// load imports the sandbox's images and ours, those in dist, into every node
-// that does not have them yet.
+// archives are the images that every node has: the sandbox's and ours, those
+// in dist.
+func (c *Cluster) archives() ([]string, error) {
+	own, err := filepath.Glob(filepath.Join(c.source, images))
+	return append(slices.Clone(c.tools.Images), own...), err
+}
+
+// load imports what a node does not have yet: after its first boot, what was
+// built since.
 func (c *Cluster) load(ctx context.Context) error {
-	archives := append([]string{}, c.tools.Images...)
-	own, err := filepath.Glob(filepath.Join(c.source, "dist", "*.tar"))
+	archives, err := c.archives()
 	if err != nil {
 		return err
 	}
-	for _, archive := range own {
-		if !strings.HasSuffix(archive, "-arm64.tar") { // for another kind of machine
-			archives = append(archives, archive)
-		}
-	}
-	return c.importAll(ctx, archives)
+	return c.importAll(ctx, archives, c.options.nodes()...)
 }
 
 // Load imports archives into every node, again if they were before.
@@ -36,12 +38,12 @@ func (c *Cluster) Load(ctx context.Context, archives []string) error {
 		return err
 	}
 	defer unlock()
-	return c.importAll(ctx, archives)
+	return c.importAll(ctx, archives, c.options.nodes()...)
 }
 
 // importAll works node by node in parallel; the archives of a node come one
 // after another, since containerd's disk is what they wait for.
-func (c *Cluster) importAll(ctx context.Context, archives []string) error {
+func (c *Cluster) importAll(ctx context.Context, archives []string, machines ...string) error {
 	sums := map[string]string{}
 	for _, archive := range archives {
 		sum, err := checksum(archive)
@@ -51,7 +53,7 @@ func (c *Cluster) importAll(ctx context.Context, archives []string) error {
 		sums[archive] = sum
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	for _, node := range c.options.nodes() {
+	for _, node := range machines {
 		if c.PID(node) == 0 {
 			continue
 		}
@@ -79,7 +81,7 @@ func (c *Cluster) importOne(ctx context.Context, node, archive, sum string) erro
 		return err
 	}
 	defer file.Close()
-	command, err := c.InMachine(ctx, node, "sh", "-c",
+	command, err := c.inside(ctx, c.PID(node), "sh", "-c",
 		"until [ -S /run/containerd/containerd.sock ]; do sleep 0.1; done; exec ctr -n k8s.io images import --snapshotter overlayfs -")
 	if err != nil {
 		return err

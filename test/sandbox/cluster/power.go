@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"hawser/test/sandbox/lab"
@@ -93,6 +94,9 @@ func (c *Cluster) Down() error {
 		if err := lab.RemoveNamespace(c.Namespace(entry.Name())); err != nil {
 			return err
 		}
+	}
+	if err := hostInotify.release(filepath.Base(c.dir)); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(c.dir); err != nil {
 		return fmt.Errorf("remove %s: %w", c.dir, err)

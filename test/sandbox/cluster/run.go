@@ -60,7 +60,16 @@ func (c *Cluster) inNetwork(command *exec.Cmd, machine string) (string, error) {
 
 // InMachine is a command inside a machine: in its namespaces, with its root.
 func (c *Cluster) InMachine(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
-	argv, err := c.enterArgs(name, args)
+	pid, err := c.running(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.inside(ctx, pid, args...)
+}
+
+// inside is a command in the namespaces of a machine's first process.
+func (c *Cluster) inside(ctx context.Context, pid int, args ...string) (*exec.Cmd, error) {
+	argv, err := enterArgs(pid, args)
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +78,8 @@ func (c *Cluster) InMachine(ctx context.Context, name string, args ...string) (*
 	return command, nil
 }
 
-// enterArgs are what runs a command inside a machine.
-func (c *Cluster) enterArgs(name string, args []string) ([]string, error) {
-	pid, err := c.running(name)
-	if err != nil {
-		return nil, err
-	}
+// enterArgs are what runs a command in the namespaces of a process.
+func enterArgs(pid int, args []string) ([]string, error) {
 	nsenter, err := exec.LookPath("nsenter")
 	if err != nil {
 		return nil, fmt.Errorf("%w: run 'apt-get install util-linux'", err)
@@ -92,7 +97,11 @@ func (c *Cluster) machineEnvironment() []string {
 
 // BecomeInMachine replaces this program by a command inside a machine.
 func (c *Cluster) BecomeInMachine(name string, args []string) error {
-	argv, err := c.enterArgs(name, args)
+	pid, err := c.running(name)
+	if err != nil {
+		return err
+	}
+	argv, err := enterArgs(pid, args)
 	if err != nil {
 		return err
 	}

@@ -169,6 +169,8 @@ func (c *Cluster) addKubeconfigs(list []machine.File, who map[string]string) ([]
 	return list, nil
 }
 
+var containerdArgs = []string{"containerd", "--config", "/etc/containerd/config.toml"}
+
 func (c *Cluster) nodeServices(name string) []machine.Service {
 	kubelet := []string{
 		"kubelet", "--config=/etc/kubernetes/kubelet.yaml", "--kubeconfig=/etc/kubernetes/kubelet.conf",
@@ -177,7 +179,7 @@ func (c *Cluster) nodeServices(name string) []machine.Service {
 	}
 	const socket = "unix:/run/containerd/containerd.sock"
 	return []machine.Service{
-		{Name: "containerd", Args: []string{"containerd", "--config", "/etc/containerd/config.toml"}},
+		{Name: "containerd", Args: containerdArgs, After: "file:/var/lib/containerd/" + stocked},
 		{Name: "kubelet", Args: kubelet, After: socket},
 		{Name: "kube-proxy", Args: []string{"kube-proxy", "--config=/etc/kubernetes/kube-proxy.yaml"}, After: c.options.server() + "/readyz"},
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,10 +40,11 @@ func (c *Cluster) Up(ctx context.Context, asked Options, fabric Fabric) error {
 	}
 	steps := []step{
 		{"tools and images built", c.build},
+		{"limits of this machine", func(context.Context) error { return c.reserve() }},
 		{"certificates", func(context.Context) error { return c.trust() }},
 		{"network", func(context.Context) error { return c.wire() }},
 		{"machines booted", c.boot},
-		{"API server ready", c.awaitAPI},
+		{"API server ready, first images on new nodes", c.awaitAPIAndStock},
 		{"images on all nodes", c.load},
 		{"nodes registered", c.awaitNodes},
 		{"DNS deployed", c.deployDNS},
@@ -92,6 +94,15 @@ func (c *Cluster) adopt(asked Options) error {
 func (c *Cluster) build(ctx context.Context) error {
 	var err error
 	c.tools, err = tools.Builder{Source: c.source, Cache: tools.CacheDir(), Say: c.say}.Build(ctx)
+	return err
+}
+
+// reserve makes room in the limits that the host's kernel has for all of root.
+func (c *Cluster) reserve() error {
+	raised, err := hostInotify.reserve(filepath.Base(c.dir), len(c.options.nodes()))
+	if raised > 0 {
+		c.say("         fs.inotify.max_user_instances is %d until sandboxes are gone", raised)
+	}
 	return err
 }
 
@@ -186,6 +197,15 @@ func (c *Cluster) bootOne(name string) error {
 		return err
 	}
 	return c.host.Boot(spec, c.Namespace(name))
+}
+
+// awaitAPIAndStock does two slow things at once: while the API server starts,
+// images are imported.
+func (c *Cluster) awaitAPIAndStock(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.awaitAPI(ctx) })
+	group.Go(func() error { return c.stock(ctx) })
+	return group.Wait()
 }
 
 // awaitAPI waits until the API server answers, or the control plane is off.

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
@@ -24,6 +25,10 @@ func holds(condition string) bool {
 		return answers(condition)
 	}
 	network, address, _ := strings.Cut(condition, ":")
+	if network == "file" {
+		_, err := os.Stat(address)
+		return err == nil
+	}
 	connection, err := net.DialTimeout(network, address, time.Second)
 	if err != nil {
 		return false

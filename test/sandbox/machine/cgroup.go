@@ -32,6 +32,11 @@ func hierarchies() ([]hierarchy, error) {
 	}
 	defer file.Close()
 	var found []hierarchy
+	add := func(h hierarchy) { // the same may be mounted in two places
+		if !slices.ContainsFunc(found, func(f hierarchy) bool { return f.unified == h.unified && slices.Equal(f.options, h.options) }) {
+			found = append(found, h)
+		}
+	}
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		before, after, _ := strings.Cut(lines.Text(), " - ")
@@ -39,9 +44,9 @@ func hierarchies() ([]hierarchy, error) {
 		switch {
 		case len(place) < 5 || len(kind) < 3:
 		case kind[0] == "cgroup2":
-			found = append(found, hierarchy{mountpoint: place[4], unified: true})
+			add(hierarchy{mountpoint: place[4], unified: true})
 		case kind[0] == "cgroup":
-			found = append(found, hierarchy{mountpoint: place[4], options: controllers(kind[2])})
+			add(hierarchy{mountpoint: place[4], options: controllers(kind[2])})
 		}
 	}
 	if len(found) == 0 {
@@ -114,13 +119,19 @@ func (g Group) create() error {
 	return nil
 }
 
-// delegate hands all controllers of a v2 group to its children.
+// kubeletControllers are those of v2 that kubelet and runc look for.
+var kubeletControllers = []string{"cpuset", "cpu", "io", "memory", "hugetlb", "pids"}
+
+// delegate hands the controllers of a v2 group to its children.
 func delegate(group string) error {
 	available, err := os.ReadFile(filepath.Join(group, "cgroup.controllers"))
 	if err != nil {
 		return err
 	}
 	for _, controller := range strings.Fields(string(available)) {
+		if !slices.Contains(kubeletControllers, controller) {
+			continue
+		}
 		err := os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0)
 		if err != nil {
 			return fmt.Errorf("hand cgroup controller %s to the children of %s: %w", controller, group, err)

@@ -36,8 +36,9 @@ type File struct {
 type Service struct {
 	Name string
 	Args []string
-	// After is what must answer before the service is started: "unix:/path",
-	// "tcp:host:port" or an https URL that must return 200. Empty: nothing.
+	// After is what must be there before the service is started: "file:/path",
+	// or, answering, "unix:/path", "tcp:host:port", or an https URL that must
+	// return 200. Empty: nothing.
 	After string
 }
 
