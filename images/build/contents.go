@@ -73,11 +73,10 @@ func (o *options) ovn(ctx context.Context, architecture string) (part, error) {
 			"usr/bin/python*", "usr/bin/py3*", "usr/bin/pydoc*", "usr/bin/perl*", "usr/bin/deb-systemd-*",
 			"usr/bin/systemd*", "usr/bin/busctl", "usr/bin/hostnamectl", "usr/bin/journalctl", "usr/bin/localectl",
 			"usr/bin/loginctl", "usr/bin/systemctl", "usr/bin/networkctl", "usr/bin/timedatectl", "usr/bin/varlinkctl", "usr/bin/kernel-install",
-			"usr/bin/ovn-ic*", "usr/bin/ovn_detrace*", "usr/bin/ovn-detrace", "usr/share/*/bugtool-plugins", "var/run", "var/lock",
+			"usr/bin/ovn-ic*", "usr/bin/ovn_detrace*", "usr/bin/ovn-detrace", "usr/share/*/bugtool-plugins",
 		},
 		Links: map[string]string{
 			"usr/bin/awk":           "mawk",
-			"var/run":               "/run",
 			"usr/sbin/ovs-vswitchd": "../lib/openvswitch-switch/ovs-vswitchd",
 		},
 	}

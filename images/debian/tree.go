@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,7 +29,7 @@ const (
 	mirror  = "http://deb.debian.org/debian"
 	keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 	// recipe is raised when this package makes something else of the same Tree.
-	recipe = 3
+	recipe = 4
 )
 
 // everywhere names what no image needs: it is for people, for apt, or for a
@@ -46,7 +47,11 @@ var everywhere = []string{
 	"usr/share/zsh", "usr/share/polkit-1", "usr/src",
 	"var/backups", "var/cache/*", "var/lib/apt", "var/lib/dpkg", "var/log/*", "var/mail",
 	"usr/sbin/dpkg-*", "usr/sbin/update-ca-certificates",
+	"var/run", "var/lock", // directories, which the script of base-files replaces
 }
+
+// baseLinks are the links that the script of base-files makes.
+var baseLinks = map[string]string{"var/run": "/run", "var/lock": "/run/lock"}
 
 // Tree says what is in a tree.
 type Tree struct {
@@ -152,7 +157,9 @@ func (t Tree) prune(root string) error {
 }
 
 func (t Tree) link(root string) error {
-	for link, target := range t.Links {
+	links := maps.Clone(baseLinks)
+	maps.Copy(links, t.Links)
+	for link, target := range links {
 		path := filepath.Join(root, link)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err

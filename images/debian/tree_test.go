@@ -62,6 +62,9 @@ func TestPruneAndLink(t *testing.T) {
 	if exists(root+"/usr/share/doc") || exists(root+"/usr/bin/drop-me") || !exists(root+"/usr/bin/keep") {
 		t.Error("dropped the wrong files")
 	}
+	if target, _ := os.Readlink(root + "/var/run"); target != "/run" {
+		t.Errorf("/var/run points to %q", target)
+	}
 	if target, _ := os.Readlink(root + "/usr/sbin/daemon"); target != "../lib/x/daemon" {
 		t.Errorf("link points to %q", target)
 	}
