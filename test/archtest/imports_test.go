@@ -28,7 +28,7 @@ var (
 	ovsdb   = []string{"github.com/ovn-kubernetes/libovsdb", "github.com/go-logr/logr", "github.com/google/uuid", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang"}
 	kernel  = []string{"github.com/vishvananda", "golang.org/x/sys"}
 	planned = slices.Concat(words, []string{"api", "internal/plan", "internal/nodeplan"})
-	runtime = slices.Concat(kinds, []string{"k8s.io/client-go", "k8s.io/utils", "sigs.k8s.io/controller-runtime", "github.com/go-logr/logr", "github.com/prometheus/client_golang", "golang.org/x/sync", "golang.org/x/sys"})
+	runtime = slices.Concat(kinds, []string{"k8s.io/client-go", "k8s.io/utils", "sigs.k8s.io/controller-runtime", "github.com/go-logr/logr", "github.com/prometheus/client_golang", "github.com/spf13/pflag", "golang.org/x/sync", "golang.org/x/sys"})
 )
 
 // clients are what makes a package part of a cluster's program.
