@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"os"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -10,8 +12,8 @@ import (
 	"hawser/internal/controller"
 )
 
-// cleanup takes our finalizers off all objects. The chart runs it before it is
-// uninstalled: without us nobody else would.
+// cleanup ends the controllers and takes our finalizers off all objects. The
+// chart runs it before it is uninstalled: without us nobody else would.
 func cleanup(ctx context.Context) error {
 	cfg, err := restConfig("")
 	if err != nil {
@@ -21,9 +23,13 @@ func cleanup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	api, err := client.New(cfg, client.Options{Scheme: scheme})
+	api, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme})
 	if err != nil {
 		return fmt.Errorf("connecting to the API server: %w", err)
+	}
+	namespace := cmp.Or(os.Getenv("POD_NAMESPACE"), "kube-system")
+	if err := controller.StandDown(ctx, api, namespace); err != nil {
+		return err
 	}
 	return controller.DropFinalizers(ctx, api, &kubeovnv1.SubnetList{}, &kubeovnv1.VpcList{}, &kubeovnv1.IPList{})
 }
