@@ -68,6 +68,7 @@ mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$ROOT/upper,workdir=$ROOT/
 cd "$ROOT/root"
 mkdir -p proc sys dev run tmp old etc/ovn etc/openvswitch
 mount -t proc proc proc; mount -t sysfs sysfs sys; mount --rbind /dev dev; mount -t tmpfs tmpfs run
+if [ -n "$TLS" ]; then mkdir run/tls; mount --bind "$TLS" run/tls; fi
 mount --bind "$DISK" etc/ovn; mount --bind "$DISK" etc/openvswitch
 pivot_root . old; umount -l /old
 exec env -i PATH=/kube-ovn:/usr/sbin:/usr/bin "$@"`
@@ -78,6 +79,7 @@ type container struct {
 	net     network
 	lower   []string
 	disk    string
+	tls     string   // directory with cacert, cert and key
 	command []string // environment and script
 	process *exec.Cmd
 	log     string
@@ -107,7 +109,7 @@ func (c *container) start() {
 	defer log.Close()
 	space := fmt.Sprintf("--net=/proc/%d/ns/net", c.net.keeper.Process.Pid)
 	c.process = exec.Command("nsenter", append([]string{space, "bash", "-c", boot, "boot"}, c.command...)...)
-	c.process.Env = append(os.Environ(), "ROOT="+c.t.TempDir(), "DISK="+c.disk,
+	c.process.Env = append(os.Environ(), "ROOT="+c.t.TempDir(), "DISK="+c.disk, "TLS="+c.tls,
 		// The highest layer stands first in lowerdir.
 		"LOWER="+c.lower[1]+":"+c.lower[0])
 	c.process.Stdout, c.process.Stderr = log, log
@@ -176,4 +178,18 @@ func (c *container) logged(text string) bool {
 		c.t.Fatal(err)
 	}
 	return strings.Contains(string(content), text)
+}
+
+// makeCertificates makes an authority and one certificate that all peers show.
+func makeCertificates(t *testing.T) string {
+	t.Helper()
+	directory := t.TempDir()
+	script := `cd "$0"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=authority -keyout ca.key -out cacert
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=peer -keyout key -out request
+openssl x509 -req -in request -CA cacert -CAkey ca.key -CAcreateserial -days 1 -out cert`
+	if out, err := exec.Command("sh", "-ec", script, directory).CombinedOutput(); err != nil {
+		t.Fatalf("openssl: %v\n%s", err, out)
+	}
+	return directory
 }

@@ -13,10 +13,10 @@ const nb, sb = "/run/ovn/ovnnb_db.ctl", "/run/ovn/ovnsb_db.ctl"
 
 // central starts three replicas, the founder last, so that it has to wait for
 // the others before it knows that there is no cluster.
-func central(t *testing.T, lower []string) []*container {
+func central(t *testing.T, lower []string, spare ...string) []*container {
 	t.Helper()
 	addresses := []string{"10.99.0.1", "10.99.0.2", "10.99.0.3"}
-	net := newNetwork(t, addresses...)
+	net := newNetwork(t, append(spare, addresses...)...)
 	replicas := make([]*container, len(addresses))
 	for i := len(addresses) - 1; i >= 0; i-- {
 		replicas[i] = net.container(t, lower,
@@ -85,13 +85,19 @@ func TestCentralThatLostItsDiskReplacesItself(t *testing.T) {
 	}
 	founder.start()
 	founder.eventually("", "healthy-central.sh", "ready")
-	deadline := time.Now().Add(20 * time.Second)
-	for strings.Count(status(replicas[1], nb, "OVN_Northbound"), " at tcp:") != 3 ||
-		strings.Count(status(replicas[1], sb, "OVN_Southbound"), " at tcp:") != 3 {
-		if time.Now().After(deadline) {
-			t.Fatalf("not three members:\n%s", status(replicas[1], nb, "OVN_Northbound"))
+	threeMembers(t, replicas[1])
+}
+
+func threeMembers(t *testing.T, c *container) {
+	t.Helper()
+	for database, control := range map[string]string{"OVN_Northbound": nb, "OVN_Southbound": sb} {
+		deadline := time.Now().Add(20 * time.Second)
+		for strings.Count(status(c, control, database), " at ") != 3 {
+			if time.Now().After(deadline) {
+				t.Fatalf("not three members:\n%s", status(c, control, database))
+			}
+			time.Sleep(100 * time.Millisecond)
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 }
 
@@ -119,6 +125,63 @@ func TestCentralFollowsItsAddress(t *testing.T) {
 	c.command = []string{"OVN_DB_IPS=10.99.0.9", "POD_IP=10.99.0.9", "start-central.sh"}
 	c.start()
 	c.eventually("kept", "ovn-nbctl", "--db=tcp:10.99.0.9:6641", "ls-list")
+}
+
+// One of three that got another address is a new member, and the old one goes.
+func TestCentralMemberFollowsItsAddress(t *testing.T) {
+	replicas := central(t, layers(t), "10.99.0.8")
+	moved := replicas[0]
+	moved.stop()
+	moved.command = []string{"OVN_DB_IPS=10.99.0.8,10.99.0.2,10.99.0.3", "POD_IP=10.99.0.8", "start-central.sh"}
+	moved.start()
+	moved.eventually("", "healthy-central.sh", "ready")
+	threeMembers(t, replicas[1])
+	if got := status(replicas[1], nb, "OVN_Northbound"); strings.Contains(got, "10.99.0.1:") {
+		t.Errorf("the old member is still there:\n%s", got)
+	}
+}
+
+// Turning TLS on keeps the content of a cluster, although none of its members
+// has an address that the others know.
+func TestCentralTurnsToTLS(t *testing.T) {
+	replicas := central(t, layers(t))
+	replicas[2].eventually("", "ovn-nbctl", "--db=tcp:10.99.0.1:6641,tcp:10.99.0.2:6641,tcp:10.99.0.3:6641", "ls-add", "kept")
+	for _, c := range replicas {
+		c.stop()
+	}
+	certificates := makeCertificates(t)
+	for _, c := range replicas {
+		c.tls = certificates
+		c.command = append([]string{"ENABLE_SSL=true"}, c.command...)
+		c.start()
+	}
+	for _, c := range replicas {
+		c.eventually("", "healthy-central.sh", "ready")
+		c.eventually("kept", "ovn-nbctl", "--no-leader-only", "ls-list")
+	}
+	threeMembers(t, replicas[1])
+	if out, err := replicas[0].try("ovn-nbctl", "--timeout=3", "--no-leader-only", "--db=tcp:10.99.0.1:6641", "ls-list"); err == nil {
+		t.Errorf("a client without TLS was served: %s", out)
+	}
+}
+
+// A single replica becomes three.
+func TestCentralGrows(t *testing.T) {
+	lower := layers(t)
+	all := []string{"10.99.0.1", "10.99.0.2", "10.99.0.3"}
+	net := newNetwork(t, all...)
+	// The one that is there need not be the first of the list.
+	first := net.container(t, lower, "OVN_DB_IPS=10.99.0.2", "POD_IP=10.99.0.2", "start-central.sh")
+	first.eventually("", "healthy-central.sh", "ready")
+	first.run("ovn-nbctl", "ls-add", "kept")
+	first.stop()
+	first.command[0] = "OVN_DB_IPS=" + strings.Join(all, ",")
+	first.start()
+	for _, address := range []string{"10.99.0.1", "10.99.0.3"} {
+		c := net.container(t, lower, first.command[0], "POD_IP="+address, "start-central.sh")
+		c.eventually("kept", "ovn-nbctl", "--no-leader-only", "ls-list")
+	}
+	threeMembers(t, first)
 }
 
 func TestCentralRefusesAnAddressThatNobodyKnows(t *testing.T) {

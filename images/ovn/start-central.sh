@@ -64,18 +64,14 @@ cluster_exists() {
     done
 }
 
-# prepare DB makes the database file where there is none. The first address of
-# the list founds the cluster, every other one joins it.
+# prepare DB makes the database file where there is none that fits. The first
+# address of the list founds the cluster, every other one joins it.
 prepare() {
     local peer peers=()
-    if [ -e "$(file "$1")" ]; then
-        check_address "$1"
-        return
-    fi
+    set_aside "$1"
+    [ ! -e "$(file "$1")" ] || return 0
     if [ "$POD_IP" = "${OVN_DB_IPS%%,*}" ] && ! cluster_exists "$1"; then
-        say "$1: founding the cluster"
-        ovsdb-tool --election-timer="${ELECTION_TIMER:-2000}" create-cluster \
-            "$(file "$1")" "$(schema "$1")" "$(raft_address "$1" "$POD_IP")"
+        found "$1"
         return
     fi
     for peer in $(others); do peers+=("$(raft_address "$1" "$peer")"); done
@@ -83,23 +79,32 @@ prepare() {
     ovsdb-tool join-cluster "$(file "$1")" "${title[$1]}" "$(raft_address "$1" "$POD_IP")" "${peers[@]}"
 }
 
-# check_address: the members of a cluster know each other by address. A single
-# replica whose node got another one, or that now speaks TLS, founds its cluster
-# anew with the same content; one of several cannot, as the others would not
-# know it.
-check_address() {
+# set_aside DB: the members of a cluster know each other by address, which
+# covers whether they speak TLS. A replica whose address is another one now
+# keeps its file as a source of content only.
+set_aside() {
     local have want
+    [ -e "$(file "$1")" ] || return 0
     have=$(ovsdb-tool db-local-address "$(file "$1")")
     want=$(raft_address "$1" "$POD_IP")
     [ "$have" != "$want" ] || return 0
-    [ -z "$(others)" ] ||
-        die "$1: the database's address is $have, this replica's is $want: remove $(file "$1") on this node so that it joins again"
-    say "$1: the address changed from $have to $want"
-    ovsdb-tool cluster-to-standalone "$(file "$1").content" "$(file "$1")"
+    say "$1: this replica's address changed from $have to $want"
+    mv "$(file "$1")" "$(file "$1").previous"
+}
+
+# found DB makes a cluster of one, with the content of a file that was set aside.
+found() {
+    local content
+    content=$(schema "$1")
+    if [ -e "$(file "$1").previous" ]; then
+        content=$(file "$1").content
+        rm -f "$content"
+        ovsdb-tool cluster-to-standalone "$content" "$(file "$1").previous"
+    fi
+    say "$1: founding the cluster, from $content"
     ovsdb-tool --election-timer="${ELECTION_TIMER:-2000}" create-cluster \
-        "$(file "$1").new" "$(file "$1").content" "$want"
-    mv "$(file "$1").new" "$(file "$1")"
-    rm -f "$(file "$1").content"
+        "$(file "$1")" "$content" "$(raft_address "$1" "$POD_IP")"
+    rm -f "$(file "$1").previous" "$(file "$1").content"
 }
 
 # --- daemons --------------------------------------------------------------
@@ -127,7 +132,8 @@ after_joining() {
     within 60 test -S "$(socket "$1")" || return 0
     ovsdb-client --timeout=600 wait "unix:$(socket "$1")" "${title[$1]}" connected || return 0
     upgrade "$1"
-    dismiss_predecessor "$1"
+    dismiss_predecessors "$1"
+    rm -f "$(file "$1").previous"
 }
 
 # upgrade brings the database to this image's schema; several replicas may try,
@@ -141,16 +147,26 @@ upgrade() {
     fi
 }
 
-# dismiss_predecessor: a replica that lost its disk joins as a new member, and
-# the old one, which has the same address, would count for majorities for ever.
-dismiss_predecessor() {
-    local control=/run/ovn/ovn$1_db.ctl old
-    ovs-appctl --timeout=5 -t "$control" cluster/status "${title[$1]}" |
-        sed -n "/(self)/d; s|^ *\([0-9a-f]*\) (.* at $(raft_address "$1" "$POD_IP")).*|\1|p" |
-        while read -r old; do
-            say "$1: dismissing $old, which this replica was before it lost its disk"
-            ovs-appctl --timeout=5 -t "$control" cluster/kick "${title[$1]}" "$old"
+# dismiss_predecessors: a replica that lost its disk or got another address
+# joins as a new member, and the old one would count for majorities for ever.
+# Old ones have this replica's address, or one that is not in the list.
+dismiss_predecessors() {
+    local control=/run/ovn/ovn$1_db.ctl id address
+    ovs-appctl --timeout=5 -t "$control" cluster/status "${title[$1]}" | sed -n '/(self)/d; s/^ *[0-9a-f]* (\(.* at .*\)).*/\1/p' |
+        while read -r id _ address; do
+            if [ "$address" = "$(raft_address "$1" "$POD_IP")" ] || ! expected "$1" "$address"; then
+                say "$1: dismissing $id at $address, which is no replica any more"
+                ovs-appctl --timeout=5 -t "$control" cluster/kick "${title[$1]}" "$id"
+            fi
         done
+}
+
+expected() {
+    local replica
+    for replica in ${OVN_DB_IPS//,/ }; do
+        [ "$2" != "$(raft_address "$1" "$replica")" ] || return 0
+    done
+    return 1
 }
 
 start_nb() { serve nb; }
