@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,10 @@ type Cluster struct {
 	host      machine.Host
 	tools     tools.Set
 	authority authority
+
+	mu sync.Mutex
+	// renewed are the archives that this program imported into some node.
+	renewed []string
 }
 
 // Place is where a sandbox lies and who tells about it.

@@ -3,9 +3,11 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,8 +41,64 @@ func (c *Cluster) install(ctx context.Context, fabric Fabric) error {
 	}
 	command := exec.CommandContext(ctx, c.tools.Helm, args...)
 	command.Env = os.Environ()
-	_, err := c.inNetwork(command, controlPlane)
+	if _, err := c.inNetwork(command, controlPlane); err != nil {
+		return err
+	}
+	return c.replace(ctx)
+}
+
+// workloads are what runs from an archive of ours. A tag stays the same while
+// one works on it, so that helm sees no reason to replace anything.
+var workloads = map[string][]string{
+	"kube-ovn-amd64.tar": {"deployment/kube-ovn-controller", "deployment/ovn-central", "daemonset/kube-ovn-cni"},
+	"ovn-amd64.tar":      {"deployment/ovn-central", "daemonset/ovs-ovn"},
+}
+
+// replace starts anew what runs from an older image than the nodes now have.
+func (c *Cluster) replace(ctx context.Context) error {
+	again := map[string]bool{}
+	for _, archive := range c.renewed {
+		for _, workload := range workloads[archive] {
+			again[workload] = true
+		}
+	}
+	for _, workload := range slices.Sorted(maps.Keys(again)) {
+		if err := c.restart(ctx, workload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restart replaces a workload's pods that are older than this call. Those of
+// Open vSwitch wait for their deletion, so that no upgrade cuts the network by
+// itself; here it is asked for.
+func (c *Cluster) restart(ctx context.Context, workload string) error {
+	const old = `{range .items[?(@.status.phase=="Running")]}{.metadata.name} {end}`
+	if workload != "daemonset/ovs-ovn" {
+		_, err := c.Kubectl(ctx, "-n", "kube-system", "rollout", "restart", workload)
+		return err
+	}
+	pods, err := c.Kubectl(ctx, "-n", "kube-system", "get", "pods", "-l", "app=ovs", "-o", "jsonpath="+old)
+	if err != nil || len(strings.Fields(pods)) == 0 {
+		return err
+	}
+	_, err = c.Kubectl(ctx, append([]string{"-n", "kube-system", "delete", "--wait=false", "pod"}, strings.Fields(pods)...)...)
 	return err
+}
+
+// awaitRollout waits until everything of ours runs as the chart now says.
+func (c *Cluster) awaitRollout(ctx context.Context) error {
+	for _, workload := range []string{"daemonset/ovs-ovn", "deployment/ovn-central", "deployment/kube-ovn-controller", "daemonset/kube-ovn-cni"} {
+		args := []string{"-n", "kube-system", "rollout", "status", workload, "--timeout=180s"}
+		if workload == "daemonset/ovs-ovn" { // OnDelete has no rollout to speak of
+			args = []string{"-n", "kube-system", "wait", "--for=condition=Ready", "pod", "-l", "app=ovs", "--timeout=180s"}
+		}
+		if _, err := c.Kubectl(ctx, args...); err != nil {
+			return fmt.Errorf("%w: run 'sandbox kubectl -- -n kube-system describe pods'", err)
+		}
+	}
+	return nil
 }
 
 // chartValues are what the sandbox knows and a user would look up.

@@ -90,7 +90,19 @@ func (c *Cluster) importOne(ctx context.Context, node, archive, sum string) erro
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(out)))
 	}
+	if node != store { // new nodes run nothing yet
+		c.renew(filepath.Base(archive))
+	}
 	return os.WriteFile(mark, []byte(sum), 0o644)
+}
+
+// renew notes that nodes have another image than their pods were started from.
+func (c *Cluster) renew(archive string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.renewed, archive) {
+		c.renewed = append(c.renewed, archive)
+	}
 }
 
 func checksum(path string) (string, error) {

@@ -53,6 +53,7 @@ func (c *Cluster) Up(ctx context.Context, asked Options, fabric Fabric) error {
 		steps = append(steps,
 			step{"chart installed", func(ctx context.Context) error { return c.install(ctx, fabric) }},
 			step{"nodes Ready", c.awaitReady},
+			step{"fabric as the chart says", c.awaitRollout},
 			step{"DNS available", c.awaitDNS})
 	}
 	return c.follow(ctx, steps)
