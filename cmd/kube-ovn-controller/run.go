@@ -21,6 +21,7 @@ import (
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/controller"
+	"hawser/internal/controller/certificate"
 	"hawser/internal/controller/claim"
 	"hawser/internal/controller/options"
 	"hawser/internal/ipam"
@@ -59,7 +60,7 @@ func run(ctx context.Context, o options.Options) error {
 	}
 	err = errors.Join(
 		controller.AddIndexes(ctx, mgr.GetFieldIndexer()),
-		mgr.Add(&controller.BookKeeper{API: watching, Book: fabric.Claims.Book}),
+		mgr.Add(&claim.Keeper{API: watching, Book: fabric.Claims.Book}),
 		mgr.Add(leader),
 	)
 	if err != nil {
@@ -75,7 +76,7 @@ func newFabric(mgr manager.Manager, o options.Options) *controller.Fabric {
 	fabric.Cache = mgr.GetCache()
 	fabric.API = mgr.GetClient()
 	fabric.Events = mgr.GetEventRecorder("kube-ovn-controller")
-	fabric.Claims = &controller.Claims{
+	fabric.Claims = &claim.Claims{
 		API: mgr.GetClient(), Book: claim.NewBook(fabric.InUse), Registry: ipam.New(rand.Uint64),
 	}
 	return fabric
@@ -108,7 +109,7 @@ func newManager(cfg *rest.Config, o options.Options, health *controller.Health) 
 func connect(ctx context.Context, api client.Client, o options.Options) (*northbound.Client, error) {
 	cfg := northbound.Config{Endpoints: o.Endpoints(), Logger: ctrl.Log.WithName("northbound"), Metrics: metrics.Registry}
 	if o.NeedsTLS() {
-		certificates := &controller.Certificates{API: api, Namespace: o.Namespace, Interval: o.Rotation}
+		certificates := &certificate.Keeper{API: api, Namespace: o.Namespace, Interval: o.Rotation}
 		var err error
 		if cfg.TLS, err = certificates.Ensure(ctx); err != nil {
 			return nil, err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -61,12 +60,6 @@ func hasFinalizer(obj client.Object) bool {
 	return slices.Contains(obj.GetFinalizers(), kubeovnv1.Finalizer)
 }
 
-// dropFinalizer takes our finalizer, in its present and its old form, off an
-// object; nothing happens if somebody changes the list meanwhile.
-func (f *Fabric) dropFinalizer(ctx context.Context, obj client.Object) error {
-	return DropFinalizer(ctx, f.API, obj)
-}
-
 // DropFinalizer takes our finalizer, in its present and its old form, off an
 // object that nobody has changed since it was read.
 func DropFinalizer(ctx context.Context, api client.Writer, obj client.Object) error {
@@ -89,21 +82,4 @@ func DropFinalizer(ctx context.Context, api client.Writer, obj client.Object) er
 		return client.IgnoreNotFound(fmt.Errorf("letting %s %s go: %w", target.Kind, obj.GetName(), err))
 	}
 	return nil
-}
-
-// patchStatus writes what differs in the status, unless nothing does.
-func (f *Fabric) patchStatus(ctx context.Context, old, next client.Object) error {
-	if err := f.API.Status().Patch(ctx, next, client.MergeFrom(old)); err != nil {
-		return client.IgnoreNotFound(fmt.Errorf("writing the status of %s: %w", old.GetName(), err))
-	}
-	return nil
-}
-
-// announce makes an event of each condition that has become bad.
-func (f *Fabric) announce(obj client.Object, news []kubeovnv1.Condition) {
-	for _, c := range news {
-		if c.Status == metav1.ConditionFalse {
-			f.Events.Eventf(obj, nil, corev1.EventTypeWarning, c.Reason, "Reconcile", "%s", c.Message)
-		}
-	}
 }

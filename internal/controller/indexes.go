@@ -34,14 +34,3 @@ func namespaceKeys(subnet *kubeovnv1.Subnet) []string {
 	}
 	return keys
 }
-
-// bound lists the Subnets that may be bound to a namespace: those that name it,
-// and all that have selectors.
-func (f *Fabric) bound(ctx context.Context, namespace string) ([]*kubeovnv1.Subnet, error) {
-	named, err := f.subnets(ctx, client.MatchingFields{indexNamespace: namespace})
-	if err != nil {
-		return nil, err
-	}
-	selecting, err := f.subnets(ctx, client.MatchingFields{indexNamespace: anySelector})
-	return append(named, selecting...), err
-}

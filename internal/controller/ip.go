@@ -28,21 +28,21 @@ func (r *IPs) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.R
 	found := r.Claims.Book.Judge(req.Name)
 	switch {
 	case found.Verdict == claim.Absent:
-		r.Claims.forget(req.Name) // of a reservation for nobody: no port used it
+		r.Claims.Forget(req.Name) // of a reservation for nobody: no port used it
 		return reconcile.Result{}, nil
-	case found.IP == nil || isOurs(found.IP):
+	case found.IP == nil || claim.IsOurs(found.IP):
 		return reconcile.Result{}, nil
 	}
 	owner := logical.Owner{Kind: "IP", Name: req.Name}
-	lookout := r.room.lookout(owner.String(), r.Claims.topics(req.Name)...)
+	lookout := r.room.Lookout(owner.String(), r.topicsOfLost(req.Name)...)
 	if found.Verdict != claim.Lost {
 		r.room.Leave(owner.String())
-		r.report(found.IP, r.Claims.restore(found.IP))
+		r.report(found.IP, r.Claims.Restore(found.IP))
 		return reconcile.Result{}, r.mark(ctx, found.IP, false)
 	}
-	lookout.wait(func() { r.boxes.ips.Add(req) })
+	lookout.Wait(func() { r.boxes.ips.Add(req) })
 	if found.IP.Labels[labelConflict] == "" {
-		r.warn(found.IP, []plan.Problem{problemOfLoss(owner, &LostError{IP: found.IP, Rival: found.Rival})})
+		r.warn(found.IP, []plan.Problem{problemOfLoss(owner, &claim.LostError{IP: found.IP, Rival: found.Rival})})
 	}
 	return reconcile.Result{}, r.mark(ctx, found.IP, true)
 }

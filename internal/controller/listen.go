@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/controller/claim"
 	"hawser/internal/logical"
 	"hawser/internal/plan/overlay"
 )
@@ -18,7 +19,7 @@ func (f *Fabric) Listen() {
 	f.Claims.Freed = f.freed
 	f.Claims.Book.Listen(func(name string, old, now *kubeovnv1.IP) {
 		if now != nil {
-			_ = f.Claims.restore(now) // what it is refused for comes up when its holder looks at it
+			_ = f.Claims.Restore(now) // what it is refused for comes up when its holder looks at it
 		}
 		for _, ip := range []*kubeovnv1.IP{old, now} {
 			if ip != nil {
@@ -48,7 +49,7 @@ func (f *Fabric) wakeHolders(name string, old, now *kubeovnv1.IP) {
 	case "Node":
 		f.boxes.nodes.Add(request)
 	}
-	if kind == "" || (now != nil && !isOurs(now)) {
+	if kind == "" || (now != nil && !claim.IsOurs(now)) {
 		f.boxes.ips.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: name}})
 	}
 }
@@ -66,7 +67,7 @@ func (f *Fabric) wakeByName(name string) {
 // holderOf tells who an IP object is for; the kind is empty for a reservation
 // that a user made for nobody.
 func holderOf(ip *kubeovnv1.IP) (kind string, key client.ObjectKey) {
-	if owner, ok := logical.ParseOwner(ip.Annotations[annotationHolder]); ok {
+	if owner, ok := logical.ParseOwner(ip.Annotations[claim.AnnotationHolder]); ok {
 		return owner.Kind, client.ObjectKey{Namespace: owner.Namespace, Name: owner.Name}
 	}
 	if ip.Spec.PodName != "" && ip.Name == overlay.PodPortName(ip.Spec.Namespace, ip.Spec.PodName) {

@@ -10,6 +10,7 @@ import (
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/controller/claim"
+	"hawser/internal/controller/room"
 	"hawser/internal/logical"
 	"hawser/internal/plan"
 	"hawser/internal/plan/overlay"
@@ -37,10 +38,10 @@ func (r *Nodes) realise(ctx context.Context, node *corev1.Node) (reconcile.Resul
 		topicNetwork(r.Cluster.JoinSubnet), topicSpace(r.Cluster.JoinSubnet),
 		topicRows(overlay.SubnetOwner(r.Cluster.JoinSubnet)), topicRows(overlay.VpcOwner(r.Cluster.Vpc)),
 	}
-	lookout := r.room.lookout(overlay.NodeOwner(node.Name).String(), append(topics, r.Claims.topics(overlay.NodePortName(node.Name))...)...)
+	lookout := r.room.Lookout(overlay.NodeOwner(node.Name).String(), append(topics, r.topicsOfLost(overlay.NodePortName(node.Name))...)...)
 	join, ok := r.networks.get(r.Cluster.JoinSubnet)
 	if !ok {
-		lookout.wait(r.wake(node.Name))
+		lookout.Wait(r.wake(node.Name))
 		return reconcile.Result{}, nil
 	}
 	ip, err := r.Claims.Hold(ctx, r.ask(node))
@@ -54,7 +55,7 @@ func (r *Nodes) realise(ctx context.Context, node *corev1.Node) (reconcile.Resul
 	}
 	switch {
 	case errors.Is(err, ErrParentMissing):
-		lookout.wait(r.wake(node.Name))
+		lookout.Wait(r.wake(node.Name))
 		return reconcile.Result{}, nil
 	case err != nil || len(problems) > 0:
 		r.warn(node, problems)
@@ -66,14 +67,14 @@ func (r *Nodes) realise(ctx context.Context, node *corev1.Node) (reconcile.Resul
 
 // ask keeps the address that a node's annotation tells, as long as it is free:
 // a node that is removed and joins again comes back as what it was.
-func (r *Nodes) ask(node *corev1.Node) Ask {
-	return Ask{
+func (r *Nodes) ask(node *corev1.Node) claim.Ask {
+	return claim.Ask{
 		Name:    overlay.NodePortName(node.Name),
 		Holder:  overlay.NodeOwner(node.Name),
 		UID:     node.UID,
 		Spec:    kubeovnv1.IPSpec{NodeName: node.Name},
 		Keep:    true,
-		Sources: []Source{{Subnet: r.Cluster.JoinSubnet}},
+		Sources: []claim.Source{{Subnet: r.Cluster.JoinSubnet}},
 	}
 }
 
@@ -87,17 +88,16 @@ func (r *Nodes) annotate(ctx context.Context, node *corev1.Node, want map[string
 }
 
 // withoutClaim does what the outcome of a claim asks for.
-func (r *Nodes) withoutClaim(ctx context.Context, node *corev1.Node, lookout lookout, err error) (reconcile.Result, error) {
+func (r *Nodes) withoutClaim(ctx context.Context, node *corev1.Node, lookout room.Lookout, err error) (reconcile.Result, error) {
 	owner := overlay.NodeOwner(node.Name)
-	var lost *LostError
+	var lost *claim.LostError
 	switch {
-	case errors.Is(err, ErrPending):
+	case errors.Is(err, claim.ErrPending):
 		return reconcile.Result{}, nil
 	case errors.As(err, &lost):
-		claimsLost.Inc()
-		lookout.wait(r.wake(node.Name))
+		lookout.Wait(r.wake(node.Name))
 		return r.surrender(ctx, owner, overlay.NodePortName(node.Name))
-	case errors.Is(err, ErrUnfit):
+	case errors.Is(err, claim.ErrUnfit):
 		return r.surrender(ctx, owner, overlay.NodePortName(node.Name))
 	}
 	problem, ok := problemOfAddress(owner, err)
@@ -105,7 +105,7 @@ func (r *Nodes) withoutClaim(ctx context.Context, node *corev1.Node, lookout loo
 		return reconcile.Result{}, err
 	}
 	r.warn(node, []plan.Problem{problem})
-	lookout.wait(r.wake(node.Name))
+	lookout.Wait(r.wake(node.Name))
 	return reconcile.Result{}, nil
 }
 

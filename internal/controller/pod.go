@@ -16,6 +16,7 @@ import (
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/controller/claim"
+	"hawser/internal/controller/room"
 	"hawser/internal/logical"
 	"hawser/internal/plan"
 	"hawser/internal/plan/overlay"
@@ -49,9 +50,9 @@ func (r *Pods) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.
 
 // sources is where a pod may get its address from.
 type sources struct {
-	list     []Source
+	list     []claim.Source
 	problems []plan.Problem
-	lookout  lookout // for what lets it go on if it cannot now
+	lookout  room.Lookout // for what lets it go on if it cannot now
 }
 
 // sources gathers: the subnets for a pod and what it wants of each.
@@ -65,7 +66,7 @@ func (r *Pods) sources(ctx context.Context, pod *corev1.Pod) (sources, error) {
 	for _, name := range names {
 		topics = append(topics, topicNetwork(name), topicRows(overlay.SubnetOwner(name)))
 	}
-	s.lookout = r.room.lookout(client.ObjectKeyFromObject(pod).String(), topics...)
+	s.lookout = r.room.Lookout(client.ObjectKeyFromObject(pod).String(), topics...)
 	for _, name := range names {
 		network, ok := r.networks.get(name)
 		if !ok {
@@ -76,8 +77,8 @@ func (r *Pods) sources(ctx context.Context, pod *corev1.Pod) (sources, error) {
 			s.problems = append(s.problems, problems...)
 			continue
 		}
-		s.list = append(s.list, Source{Subnet: name, Want: want})
-		s.lookout.add(topicsOf(s.list[len(s.list)-1])...)
+		s.list = append(s.list, claim.Source{Subnet: name, Want: want})
+		s.lookout.Add(topicsOf(s.list[len(s.list)-1])...)
 	}
 	if len(s.list) > 0 {
 		s.problems = nil
@@ -111,15 +112,15 @@ func (r *Pods) choose(ctx context.Context, pod *corev1.Pod) ([]string, []plan.Pr
 // realise claims, writes the port, and tells the agent by one patch.
 func (r *Pods) realise(ctx context.Context, pod *corev1.Pod, s sources) (reconcile.Result, error) {
 	key := client.ObjectKeyFromObject(pod)
-	s.lookout.add(r.Claims.topics(overlay.PodPortName(pod.Namespace, pod.Name))...)
+	s.lookout.Add(r.topicsOfLost(overlay.PodPortName(pod.Namespace, pod.Name))...)
 	ip, err := r.Claims.Hold(ctx, askOfPod(pod, s.list))
 	if err != nil {
 		return r.withoutClaim(ctx, pod, s, err)
 	}
-	s.lookout.add(topicNetwork(ip.Spec.Subnet), topicRows(overlay.SubnetOwner(ip.Spec.Subnet)))
+	s.lookout.Add(topicNetwork(ip.Spec.Subnet), topicRows(overlay.SubnetOwner(ip.Spec.Subnet)))
 	network, ok := r.networks.get(ip.Spec.Subnet)
 	if !ok {
-		s.lookout.wait(r.wake(key))
+		s.lookout.Wait(r.wake(key))
 		return reconcile.Result{}, nil
 	}
 	in := overlay.PodInput{Cluster: r.Cluster, Pod: pod, Network: network, Lease: claim.LeaseOf(ip)}
@@ -129,7 +130,7 @@ func (r *Pods) realise(ctx context.Context, pod *corev1.Pod, s sources) (reconci
 	}
 	switch {
 	case errors.Is(err, ErrParentMissing):
-		s.lookout.wait(r.wake(key))
+		s.lookout.Wait(r.wake(key))
 		return reconcile.Result{}, nil
 	case err != nil || len(problems) > 0:
 		r.warn(pod, problems)
@@ -139,9 +140,9 @@ func (r *Pods) realise(ctx context.Context, pod *corev1.Pod, s sources) (reconci
 	return reconcile.Result{}, r.annotate(ctx, pod, overlay.PodAnnotations(in))
 }
 
-func askOfPod(pod *corev1.Pod, list []Source) Ask {
+func askOfPod(pod *corev1.Pod, list []claim.Source) claim.Ask {
 	key := client.ObjectKeyFromObject(pod)
-	ask := Ask{
+	ask := claim.Ask{
 		Name:    overlay.PodPortName(pod.Namespace, pod.Name),
 		Holder:  overlay.PodOwner(key.Namespace, key.Name),
 		UID:     pod.UID,
@@ -177,23 +178,22 @@ func (r *Pods) annotate(ctx context.Context, pod *corev1.Pod, want map[string]st
 // withoutClaim does what the outcome of a claim asks for.
 func (r *Pods) withoutClaim(ctx context.Context, pod *corev1.Pod, s sources, err error) (reconcile.Result, error) {
 	key := client.ObjectKeyFromObject(pod)
-	var lost *LostError
+	var lost *claim.LostError
 	switch {
-	case errors.Is(err, ErrPending):
+	case errors.Is(err, claim.ErrPending):
 		if len(s.list) == 0 {
-			s.lookout.wait(r.wake(key))
+			s.lookout.Wait(r.wake(key))
 		}
 		return reconcile.Result{}, nil
 	case errors.As(err, &lost):
-		claimsLost.Inc()
 		if asksForAddress(pod) {
 			r.warn(pod, []plan.Problem{problemOfLoss(overlay.PodOwner(key.Namespace, key.Name), lost)})
 		}
-		if !isOurs(lost.IP) {
-			s.lookout.wait(r.wake(key))
+		if !claim.IsOurs(lost.IP) {
+			s.lookout.Wait(r.wake(key))
 		}
 		return r.surrender(ctx, overlay.PodOwner(key.Namespace, key.Name), overlay.PodPortName(pod.Namespace, pod.Name))
-	case errors.Is(err, ErrUnfit):
+	case errors.Is(err, claim.ErrUnfit):
 		return r.surrender(ctx, overlay.PodOwner(key.Namespace, key.Name), overlay.PodPortName(pod.Namespace, pod.Name))
 	}
 	problem, ok := problemOfAddress(overlay.PodOwner(key.Namespace, key.Name), err)
@@ -201,7 +201,7 @@ func (r *Pods) withoutClaim(ctx context.Context, pod *corev1.Pod, s sources, err
 		return reconcile.Result{}, err
 	}
 	r.warn(pod, []plan.Problem{problem})
-	s.lookout.wait(r.wake(key))
+	s.lookout.Wait(r.wake(key))
 	return reconcile.Result{}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/controller/claim"
 	"hawser/internal/ipam"
 	"hawser/internal/logical"
 	"hawser/internal/plan"
@@ -38,7 +39,7 @@ func problemOfAddress(object logical.Owner, err error) (problem plan.Problem, ok
 }
 
 // problemOfLoss tells the holder of a claim that an elder has the address.
-func problemOfLoss(object logical.Owner, lost *LostError) plan.Problem {
+func problemOfLoss(object logical.Owner, lost *claim.LostError) plan.Problem {
 	return plan.Problem{Object: object, Reason: plan.AddressConflict, Message: fmt.Sprintf(
 		"%s of subnet %s is held by the older IP object %s; delete that one or ask for another address",
 		lost.IP.Spec.IPAddress, lost.IP.Spec.Subnet, lost.Rival)}

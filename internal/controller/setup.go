@@ -21,8 +21,9 @@ const podWorkers = 100
 // AddControllers starts the reconcilers: those whose rows others refer to
 // first, so that a cold start waits for parents as little as possible.
 func (f *Fabric) AddControllers(mgr manager.Manager) error {
+	w := wiring{f}
 	for _, add := range []func(manager.Manager) error{
-		f.addVpcs, f.addSubnets, f.addNodes, f.addPods, f.addIPs, f.addUsage, f.addNamespaces,
+		w.addVpcs, w.addSubnets, w.addNodes, w.addPods, w.addIPs, w.addUsage, w.addNamespaces,
 	} {
 		if err := add(mgr); err != nil {
 			return fmt.Errorf("starting a reconciler: %w", err)
@@ -31,57 +32,60 @@ func (f *Fabric) AddControllers(mgr manager.Manager) error {
 	return nil
 }
 
-func (f *Fabric) addVpcs(mgr manager.Manager) error {
+// wiring says for each kind what wakes its reconciler.
+type wiring struct{ *Fabric }
+
+func (f wiring) addVpcs(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).Named("vpc").
 		For(&kubeovnv1.Vpc{}, builder.WithPredicates(specChanged)).
-		Watches(&kubeovnv1.Subnet{}, handler.EnqueueRequestsFromMapFunc(f.vpcOfSubnet), builder.WithPredicates(specChanged)).
+		Watches(&kubeovnv1.Subnet{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.vpcOfSubnet), builder.WithPredicates(specChanged)).
 		WatchesRawSource(f.boxes.vpcs).
-		Complete(&Vpcs{f})
+		Complete(&Vpcs{f.Fabric})
 }
 
-func (f *Fabric) addSubnets(mgr manager.Manager) error {
+func (f wiring) addSubnets(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).Named("subnet").
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
 		For(&kubeovnv1.Subnet{}, builder.WithPredicates(specChanged)).
-		Watches(&kubeovnv1.Subnet{}, handler.EnqueueRequestsFromMapFunc(f.neighboursOf), builder.WithPredicates(specChanged)).
-		Watches(&kubeovnv1.Vpc{}, handler.EnqueueRequestsFromMapFunc(f.subnetsOfVpc), builder.WithPredicates(existenceChanged)).
+		Watches(&kubeovnv1.Subnet{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.neighboursOf), builder.WithPredicates(specChanged)).
+		Watches(&kubeovnv1.Vpc{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.subnetsOfVpc), builder.WithPredicates(existenceChanged)).
 		WatchesRawSource(f.boxes.subnets).
-		Complete(&Subnets{f})
+		Complete(&Subnets{f.Fabric})
 }
 
-func (f *Fabric) addNodes(mgr manager.Manager) error {
+func (f wiring) addNodes(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).Named("node").
 		WithOptions(controller.Options{MaxConcurrentReconciles: 32}).
 		For(&corev1.Node{}, builder.WithPredicates(nodeChanged)).
 		WatchesRawSource(f.boxes.nodes).
-		Complete(&Nodes{f})
+		Complete(&Nodes{f.Fabric})
 }
 
-func (f *Fabric) addPods(mgr manager.Manager) error {
+func (f wiring) addPods(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).Named("pod").
 		WithOptions(controller.Options{MaxConcurrentReconciles: podWorkers}).
 		For(&corev1.Pod{}, builder.WithPredicates(podChanged)).
-		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(f.podsOfStatefulSet), builder.WithPredicates(statefulSetChanged)).
+		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.podsOfStatefulSet), builder.WithPredicates(statefulSetChanged)).
 		WatchesRawSource(f.boxes.pods).
-		Complete(&Pods{Fabric: f})
+		Complete(&Pods{Fabric: f.Fabric})
 }
 
-func (f *Fabric) addIPs(mgr manager.Manager) error {
+func (f wiring) addIPs(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).Named("ip").
 		WatchesRawSource(f.boxes.ips).
-		Complete(&IPs{f})
+		Complete(&IPs{f.Fabric})
 }
 
-func (f *Fabric) addUsage(mgr manager.Manager) error {
+func (f wiring) addUsage(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).Named("usage").
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		WatchesRawSource(f.boxes.usage).
-		Complete(&Usage{f})
+		Complete(&Usage{f.Fabric})
 }
 
-func (f *Fabric) addNamespaces(mgr manager.Manager) error {
+func (f wiring) addNamespaces(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).Named("namespace").
 		For(&corev1.Namespace{}, builder.WithPredicates(namespaceChanged)).
-		Watches(&kubeovnv1.Subnet{}, handler.EnqueueRequestsFromMapFunc(f.namespacesOfSubnet), builder.WithPredicates(bindingChanged)).
-		Complete(&Namespaces{f})
+		Watches(&kubeovnv1.Subnet{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.namespacesOfSubnet), builder.WithPredicates(bindingChanged)).
+		Complete(&Namespaces{f.Fabric})
 }

@@ -87,7 +87,7 @@ func (r *Subnets) surroundings(ctx context.Context) (around overlay.Surroundings
 // rows. The switch comes last, so that no port waits for it longer than needed.
 func (r *Subnets) realise(ctx context.Context, subnet *kubeovnv1.Subnet) ([]plan.Problem, error) {
 	network, _ := overlay.Parse(r.Cluster, subnet)
-	lookout := r.room.lookout(overlay.SubnetOwner(subnet.Name).String(), topicRows(overlay.VpcOwner(network.Vpc)), topicNetwork(r.Cluster.JoinSubnet))
+	lookout := r.room.Lookout(overlay.SubnetOwner(subnet.Name).String(), topicRows(overlay.VpcOwner(network.Vpc)), topicNetwork(r.Cluster.JoinSubnet))
 	r.learn(network)
 	in := overlay.SubnetInput{Cluster: r.Cluster, Network: network}
 	if network.Private {
@@ -101,7 +101,7 @@ func (r *Subnets) realise(ctx context.Context, subnet *kubeovnv1.Subnet) ([]plan
 	}
 	refused, err := r.apply(ctx, overlay.SubnetOwner(subnet.Name), want)
 	if errors.Is(err, ErrParentMissing) {
-		lookout.wait(func() { r.boxes.subnets.Add(requestFor(subnet.Name)) })
+		lookout.Wait(func() { r.boxes.subnets.Add(requestFor(subnet.Name)) })
 	}
 	return refused, err
 }
@@ -151,7 +151,7 @@ func (r *Subnets) release(ctx context.Context, subnet *kubeovnv1.Subnet) error {
 	if !hasFinalizer(subnet) {
 		return nil
 	}
-	if used := r.Claims.Book.Count(claim.SubnetGroup(subnet.Name)); used > 0 {
+	if used := len(r.Claims.Book.Names(claim.SubnetGroup(subnet.Name))); used > 0 {
 		r.Events.Eventf(subnet, nil, corev1.EventTypeWarning, "InUse", "Delete",
 			"%d addresses of the subnet are in use; it goes when the last one does: kubectl get ip -l %s=%s", used, kubeovnv1.LabelSubnet, subnet.Name)
 		return nil
@@ -159,7 +159,7 @@ func (r *Subnets) release(ctx context.Context, subnet *kubeovnv1.Subnet) error {
 	if err := r.remove(ctx, subnet.Name); err != nil {
 		return err
 	}
-	return r.dropFinalizer(ctx, subnet)
+	return DropFinalizer(ctx, r.API, subnet)
 }
 
 // remove takes away what is left of a Subnet.

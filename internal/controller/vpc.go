@@ -55,9 +55,9 @@ func (r *Vpcs) realise(ctx context.Context, vpc *kubeovnv1.Vpc) ([]plan.Problem,
 	in := overlay.VpcInput{Cluster: r.Cluster, Vpc: vpc}
 	if vpc.Name == r.Cluster.Vpc {
 		owner := overlay.VpcOwner(vpc.Name)
-		lookout := r.room.lookout(owner.String(), topicNetwork(r.Cluster.JoinSubnet))
+		lookout := r.room.Lookout(owner.String(), topicNetwork(r.Cluster.JoinSubnet))
 		in.Join, _ = r.networks.get(r.Cluster.JoinSubnet)
-		lookout.wait(func() { r.boxes.vpcs.Add(requestFor(vpc.Name)) })
+		lookout.Wait(func() { r.boxes.vpcs.Add(requestFor(vpc.Name)) })
 	}
 	want, problems := overlay.Vpc(in)
 	if len(problems) > 0 {
@@ -114,7 +114,7 @@ func (r *Vpcs) release(ctx context.Context, vpc *kubeovnv1.Vpc, subnets []string
 	if _, err := r.apply(ctx, overlay.VpcOwner(vpc.Name), logical.State{}); err != nil {
 		return err
 	}
-	return r.dropFinalizer(ctx, vpc)
+	return DropFinalizer(ctx, r.API, vpc)
 }
 
 // addFinalizer keeps a Vpc until its rows are gone.

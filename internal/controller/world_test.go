@@ -350,7 +350,7 @@ func (w *world) start(change ...func(*controllerUnderTest)) *controllerUnderTest
 	api := c.writes.wrap(w.api)
 	c.fabric.Cluster, c.fabric.Cache, c.fabric.API = testCluster, mgr.GetCache(), api
 	c.fabric.Events = mgr.GetEventRecorder("test")
-	c.fabric.Claims = &Claims{API: api, Book: claim.NewBook(c.fabric.InUse), Registry: ipam.New(rand.Uint64)}
+	c.fabric.Claims = &claim.Claims{API: api, Book: claim.NewBook(c.fabric.InUse), Registry: ipam.New(rand.Uint64)}
 	ctx, cancel := context.WithCancel(context.Background())
 	connected := make(chan struct{})
 	var connection *northbound.Client
@@ -369,7 +369,7 @@ func (w *world) start(change ...func(*controllerUnderTest)) *controllerUnderTest
 		return e, nil
 	}}
 	w.check(AddIndexes(ctx, mgr.GetFieldIndexer()))
-	w.check(mgr.Add(&BookKeeper{API: w.api, Book: c.fabric.Claims.Book}))
+	w.check(mgr.Add(&claim.Keeper{API: w.api, Book: c.fabric.Claims.Book}))
 	w.check(mgr.Add(leader))
 	done := make(chan error, 1)
 	go func() { done <- mgr.Start(ctx) }()

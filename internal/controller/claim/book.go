@@ -17,26 +17,15 @@ import (
 // show half of such a replacement. It is safe for concurrent use. What it
 // returns is shared and must not be changed.
 type Book struct {
-	inUse func(*kubeovnv1.IP) bool
+	// Filled is closed once the first listing has arrived.
+	Filled chan struct{}
 
 	mu        sync.RWMutex
-	entries   map[string]*entry
-	holders   map[key][]*entry
-	groups    map[string]map[string]struct{}
+	ledger    *ledger
 	expected  map[string]struct{} // being created by us, not yet seen
 	leaving   map[types.UID]bool  // deletion requested by us; true once confirmed
-	state     uint64              // counts the states of the stream
 	filled    bool
-	filledCh  chan struct{}
 	listeners []Listener
-}
-
-// entry is an object and the state of the stream since which it holds what it
-// holds.
-type entry struct {
-	ip    *kubeovnv1.IP
-	since uint64
-	keys  []key
 }
 
 // Listener is told of a change: of an object that appeared (old is nil),
@@ -49,47 +38,26 @@ type Listener func(name string, old, now *kubeovnv1.IP)
 // is asked only about objects whose order is unknown, and must not call back.
 func NewBook(inUse func(*kubeovnv1.IP) bool) *Book {
 	return &Book{
-		inUse:    inUse,
-		entries:  map[string]*entry{},
-		holders:  map[key][]*entry{},
-		groups:   map[string]map[string]struct{}{},
+		Filled:   make(chan struct{}),
+		ledger:   newLedger(inUse),
 		expected: map[string]struct{}{},
 		leaving:  map[types.UID]bool{},
-		filledCh: make(chan struct{}),
 	}
 }
-
-// Filled is closed once the first listing has arrived.
-func (b *Book) Filled() <-chan struct{} { return b.filledCh }
 
 // Get returns an object by its name.
 func (b *Book) Get(name string) (*kubeovnv1.IP, bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	e, ok := b.entries[name]
-	if !ok {
-		return nil, false
-	}
-	return e.ip, true
+	ip := b.ledger.object(name)
+	return ip, ip != nil
 }
 
 // Names lists the objects of a group, such as SubnetGroup("join").
 func (b *Book) Names(group string) []string {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	names := make([]string, 0, len(b.groups[group]))
-	for name := range b.groups[group] {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// Count tells how many objects a group has.
-func (b *Book) Count(group string) int {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return len(b.groups[group])
+	return slices.Sorted(maps.Keys(b.ledger.groups[group]))
 }
 
 // Listen calls the function for every object that is known, elders first, and
@@ -98,13 +66,8 @@ func (b *Book) Count(group string) int {
 func (b *Book) Listen(listener Listener) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	known := make([]*entry, 0, len(b.entries))
-	for _, e := range b.entries {
-		known = append(known, e)
-	}
-	slices.SortFunc(known, b.compare)
-	for _, e := range known {
-		listener(e.ip.Name, nil, e.ip)
+	for _, ip := range b.ledger.all() {
+		listener(ip.Name, nil, ip)
 	}
 	b.listeners = append(b.listeners, listener)
 }
@@ -120,10 +83,9 @@ func (b *Book) Update(obj any) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.state++
-	old := b.object(ip.Name)
-	b.put(ip)
-	b.tell(ip.Name, old)
+	b.ledger.state++
+	delete(b.expected, ip.Name)
+	b.tell(ip.Name, b.ledger.put(ip))
 	return nil
 }
 
@@ -135,10 +97,8 @@ func (b *Book) Delete(obj any) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.state++
-	old := b.object(ip.Name)
-	b.remove(ip.Name)
-	b.tell(ip.Name, old)
+	b.ledger.state++
+	b.tell(ip.Name, b.ledger.remove(ip.Name))
 	return nil
 }
 
@@ -154,14 +114,26 @@ func (b *Book) Replace(list []any, _ string) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.state++
-	old := b.replace(present)
-	for _, name := range slices.SortedFunc(maps.Keys(old), b.compareNames) {
-		b.tell(name, old[name])
+	old := b.ledger.replace(present)
+	// The listing may be older than a creation of ours or newer than the
+	// deletion that followed: whoever waits for one has to look again.
+	for name := range b.expected {
+		if _, ok := old[name]; !ok {
+			old[name] = nil
+		}
+	}
+	clear(b.expected)
+	for name, was := range old {
+		if b.ledger.object(name) == nil {
+			b.tell(name, was)
+		}
+	}
+	for _, ip := range b.ledger.all() {
+		b.tell(ip.Name, old[ip.Name])
 	}
 	if !b.filled {
 		b.filled = true
-		close(b.filledCh)
+		close(b.Filled)
 	}
 	return nil
 }
@@ -169,93 +141,14 @@ func (b *Book) Replace(list []any, _ string) error {
 // Resync does nothing: the Book never asks for objects to be told again.
 func (b *Book) Resync() error { return nil }
 
-// replace returns whose listeners have to be told, with what they were: all
-// that exist or did, and all that were expected, since the listing may be older
-// than their creation or newer than their deletion.
-func (b *Book) replace(present map[string]*kubeovnv1.IP) map[string]*kubeovnv1.IP {
-	old := make(map[string]*kubeovnv1.IP, len(present))
-	for name := range b.expected {
-		old[name] = nil
-	}
-	clear(b.expected)
-	for name, e := range b.entries {
-		old[name] = e.ip
-	}
-	for name := range old {
-		if _, ok := present[name]; !ok {
-			b.remove(name)
-		}
-	}
-	for name, ip := range present {
-		old[name] = b.object(name)
-		b.put(ip)
-	}
-	return old
-}
-
+// tell says what has become of an object.
 func (b *Book) tell(name string, old *kubeovnv1.IP) {
-	now := b.object(name)
+	now := b.ledger.object(name)
+	if old != nil && (now == nil || now.UID != old.UID) {
+		delete(b.leaving, old.UID)
+	}
 	for _, listener := range b.listeners {
 		listener(name, old, now)
-	}
-}
-
-// object is what is known of a name, nil if nothing.
-func (b *Book) object(name string) *kubeovnv1.IP {
-	if e, ok := b.entries[name]; ok {
-		return e.ip
-	}
-	return nil
-}
-
-// put takes an object over. One that is the same and holds the same keeps its
-// place in the order.
-func (b *Book) put(ip *kubeovnv1.IP) {
-	e := &entry{ip: ip, since: b.state, keys: keysOf(ip)}
-	if old, ok := b.entries[ip.Name]; ok {
-		confirmed, asked := b.leaving[old.ip.UID]
-		b.remove(ip.Name)
-		same := old.ip.UID == ip.UID
-		if same && slices.Equal(old.keys, e.keys) {
-			e.since = old.since
-		}
-		if same && asked {
-			b.leaving[ip.UID] = confirmed
-		}
-	}
-	b.entries[ip.Name] = e
-	for _, k := range e.keys {
-		b.holders[k] = append(b.holders[k], e)
-	}
-	for _, group := range groupsOf(ip) {
-		if b.groups[group] == nil {
-			b.groups[group] = map[string]struct{}{}
-		}
-		b.groups[group][ip.Name] = struct{}{}
-	}
-	delete(b.expected, ip.Name)
-}
-
-func (b *Book) remove(name string) {
-	e, ok := b.entries[name]
-	if !ok {
-		return
-	}
-	delete(b.entries, name)
-	delete(b.leaving, e.ip.UID)
-	for _, k := range e.keys {
-		rest := slices.DeleteFunc(b.holders[k], func(other *entry) bool { return other == e })
-		if len(rest) == 0 {
-			delete(b.holders, k)
-			continue
-		}
-		b.holders[k] = rest
-	}
-	for _, group := range groupsOf(e.ip) {
-		delete(b.groups[group], name)
-		if len(b.groups[group]) == 0 {
-			delete(b.groups, group)
-		}
 	}
 }
 

@@ -1,14 +1,16 @@
-package controller
+// Package room is where reconcilers wait for each other without asking again
+// and again: a Room for topics, an Inbox that wakes one key of a queue.
+package room
 
 import (
 	"container/list"
 	"sync"
 )
 
-// room is where those wait that can go on only when a topic changes: an address
+// Room is where those wait that can go on only when a topic changes: an address
 // of a subnet was freed, a switch was written. Waiting costs nothing, and a
 // change costs only those who are woken.
-type room struct {
+type Room struct {
 	mu      sync.Mutex
 	topics  map[string]*topic
 	waiting map[string][]*ticket // by who waits or was woken and has not left
@@ -26,13 +28,14 @@ type ticket struct {
 	wake  func()
 }
 
-func newRoom() *room {
-	return &room{topics: map[string]*topic{}, waiting: map[string][]*ticket{}}
+// New makes an empty Room.
+func New() *Room {
+	return &Room{topics: map[string]*topic{}, waiting: map[string][]*ticket{}}
 }
 
 // Seen returns how often a topic has changed. It is asked before one tries what
 // may fail, and handed to Wait afterwards, so that no change is missed.
-func (r *room) Seen(name string) uint64 {
+func (r *Room) Seen(name string) uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.topic(name).changes
@@ -40,7 +43,7 @@ func (r *room) Seen(name string) uint64 {
 
 // Wait makes wake be called once when the topic changes, or at once if it has
 // changed since seen. Wake must not block.
-func (r *room) Wait(who, name string, seen uint64, wake func()) {
+func (r *Room) Wait(who, name string, seen uint64, wake func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := r.topic(name)
@@ -56,7 +59,7 @@ func (r *room) Wait(who, name string, seen uint64, wake func()) {
 
 // Leave forgets that someone waits, and returns what for. Who was woken and
 // does not need what has changed passes it on by ChangeFor.
-func (r *room) Leave(who string) (topics []string) {
+func (r *Room) Leave(who string) (topics []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, mine := range r.waiting[who] {
@@ -68,11 +71,11 @@ func (r *room) Leave(who string) (topics []string) {
 }
 
 // Change wakes everybody who waits for a topic.
-func (r *room) Change(name string) { r.ChangeFor(name, -1) }
+func (r *Room) Change(name string) { r.ChangeFor(name, -1) }
 
 // ChangeFor wakes at most limit of those who wait for a topic, who has waited
 // longest first; a negative limit is none.
-func (r *room) ChangeFor(name string, limit int) {
+func (r *Room) ChangeFor(name string, limit int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := r.topic(name)
@@ -83,21 +86,21 @@ func (r *room) ChangeFor(name string, limit int) {
 }
 
 // call wakes someone, who from now on waits for none of his topics.
-func (r *room) call(first *ticket) {
+func (r *Room) call(first *ticket) {
 	for _, other := range r.waiting[first.who] {
 		r.withdraw(other)
 	}
 	first.wake()
 }
 
-func (r *room) withdraw(t *ticket) {
+func (r *Room) withdraw(t *ticket) {
 	if t.place != nil {
 		r.topics[t.topic].queue.Remove(t.place)
 		t.place = nil
 	}
 }
 
-func (r *room) ticket(who, name string) *ticket {
+func (r *Room) ticket(who, name string) *ticket {
 	for _, mine := range r.waiting[who] {
 		if mine.topic == name {
 			return mine
@@ -108,7 +111,7 @@ func (r *room) ticket(who, name string) *ticket {
 	return mine
 }
 
-func (r *room) topic(name string) *topic {
+func (r *Room) topic(name string) *topic {
 	t, ok := r.topics[name]
 	if !ok {
 		t = &topic{queue: list.New()}
@@ -117,21 +120,22 @@ func (r *room) topic(name string) *topic {
 	return t
 }
 
-// lookout remembers what someone had seen of some topics before he tried.
-type lookout struct {
-	room *room
+// Lookout remembers what someone had seen of some topics before he tried.
+type Lookout struct {
+	room *Room
 	who  string
 	seen map[string]uint64
 }
 
-func (r *room) lookout(who string, topics ...string) lookout {
-	l := lookout{room: r, who: who, seen: map[string]uint64{}}
-	l.add(topics...)
+// Lookout notes what someone has seen of some topics.
+func (r *Room) Lookout(who string, topics ...string) Lookout {
+	l := Lookout{room: r, who: who, seen: map[string]uint64{}}
+	l.Add(topics...)
 	return l
 }
 
-// add looks at more topics, which must not have been tried yet.
-func (l lookout) add(topics ...string) {
+// Add looks at more topics, which must not have been tried yet.
+func (l Lookout) Add(topics ...string) {
 	for _, name := range topics {
 		if _, ok := l.seen[name]; !ok {
 			l.seen[name] = l.room.Seen(name)
@@ -139,8 +143,8 @@ func (l lookout) add(topics ...string) {
 	}
 }
 
-// wait waits for any of the topics.
-func (l lookout) wait(wake func()) {
+// Wait waits for any of the topics.
+func (l Lookout) Wait(wake func()) {
 	for name, seen := range l.seen {
 		l.room.Wait(l.who, name, seen, wake)
 	}

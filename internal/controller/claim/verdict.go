@@ -1,11 +1,7 @@
 package claim
 
 import (
-	"cmp"
 	"net/netip"
-	"slices"
-	"strconv"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -41,7 +37,7 @@ type Judgement struct {
 func (b *Book) Judge(name string) Judgement {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	e, ok := b.entries[name]
+	e, ok := b.ledger.entries[name]
 	if !ok {
 		if _, ok := b.expected[name]; ok {
 			return Judgement{Verdict: Pending}
@@ -51,24 +47,8 @@ func (b *Book) Judge(name string) Judgement {
 	if _, ok := b.leaving[e.ip.UID]; ok || e.ip.DeletionTimestamp != nil {
 		return Judgement{Verdict: Going, IP: e.ip}
 	}
-	verdict, rival := b.judge(e)
+	verdict, rival := b.ledger.judge(e)
 	return Judgement{Verdict: verdict, IP: e.ip, Rival: rival}
-}
-
-func (b *Book) judge(e *entry) (verdict Verdict, rival string) {
-	verdict = Won
-	for _, k := range e.keys {
-		for _, other := range b.holders[k] {
-			switch {
-			case other == e || other.since > e.since:
-				continue
-			case other.since < e.since, b.compare(other, e) < 0:
-				return Lost, other.ip.Name
-			}
-			verdict, rival = Pending, other.ip.Name
-		}
-	}
-	return verdict, rival
 }
 
 // Holders lists the objects that hold one of these addresses of a subnet, the
@@ -76,20 +56,7 @@ func (b *Book) judge(e *entry) (verdict Verdict, rival string) {
 func (b *Book) Holders(subnet string, addresses []netip.Addr) []*kubeovnv1.IP {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	var found []*entry
-	for _, addr := range addresses {
-		for _, e := range b.holders[key{subnet: subnet, address: addr}] {
-			if !slices.Contains(found, e) {
-				found = append(found, e)
-			}
-		}
-	}
-	slices.SortFunc(found, b.compare)
-	holders := make([]*kubeovnv1.IP, len(found))
-	for i, e := range found {
-		holders[i] = e.ip
-	}
-	return holders
+	return b.ledger.holding(subnet, addresses)
 }
 
 // Expect notes that we are about to create an object: until it comes back in
@@ -112,7 +79,7 @@ func (b *Book) Unexpect(name string) {
 func (b *Book) Leave(ip *kubeovnv1.IP, confirmed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e, ok := b.entries[ip.Name]; ok && e.ip.UID == ip.UID {
+	if known := b.ledger.object(ip.Name); known != nil && known.UID == ip.UID {
 		b.leaving[ip.UID] = b.leaving[ip.UID] || confirmed
 	}
 }
@@ -123,47 +90,4 @@ func (b *Book) Leaving(uid types.UID) (confirmed bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.leaving[uid]
-}
-
-// compare sorts entries: the elder first, and within one state of the stream
-// the one that has more right to its addresses.
-func (b *Book) compare(x, y *entry) int {
-	return cmp.Or(
-		cmp.Compare(x.since, y.since),
-		-compareBool(b.inUse(x.ip), b.inUse(y.ip)),
-		x.ip.CreationTimestamp.Compare(y.ip.CreationTimestamp.Time),
-		compareVersions(x.ip.ResourceVersion, y.ip.ResourceVersion),
-		strings.Compare(string(x.ip.UID), string(y.ip.UID)),
-	)
-}
-
-// compareNames sorts names by their entries, those that are gone first.
-func (b *Book) compareNames(x, y string) int {
-	ex, okX := b.entries[x]
-	ey, okY := b.entries[y]
-	if okX && okY {
-		return b.compare(ex, ey)
-	}
-	return cmp.Or(compareBool(okX, okY), strings.Compare(x, y))
-}
-
-func compareBool(x, y bool) int {
-	switch {
-	case x == y:
-		return 0
-	case x:
-		return 1
-	}
-	return -1
-}
-
-// compareVersions compares resourceVersions, which are numbers of any size from
-// Kubernetes 1.35 on. Where one is not a number nothing is said.
-func compareVersions(x, y string) int {
-	nx, errX := strconv.ParseUint(x, 10, 64)
-	ny, errY := strconv.ParseUint(y, 10, 64)
-	if errX != nil || errY != nil {
-		return 0
-	}
-	return cmp.Compare(nx, ny)
 }

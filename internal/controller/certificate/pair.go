@@ -1,8 +1,8 @@
-// Package pki makes the certificates by which OVN's databases, their clients
-// and the controller know each other: one authority, and one certificate that
-// all of them share, as OVN does it. It computes; where keys are kept and when
-// they are renewed is the caller's business.
-package pki
+// Package certificate makes, keeps and renews the certificates by which OVN's
+// databases, their clients and the controller know each other: one authority,
+// and one certificate that all of them share, as OVN does it. The Secrets are
+// the only memory.
+package certificate
 
 import (
 	"crypto/ecdsa"
@@ -30,11 +30,11 @@ const (
 	skew = time.Hour
 )
 
-// Pair is a certificate and its private key, both in PEM.
-type Pair struct{ Certificate, Key []byte }
+// pair is a certificate and its private key, both in PEM.
+type pair struct{ Certificate, Key []byte }
 
-// NewAuthority makes a self-signed authority.
-func NewAuthority(now time.Time) (Pair, error) {
+// newAuthority makes a self-signed authority.
+func newAuthority(now time.Time) (pair, error) {
 	template := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: "kube-ovn authority"},
 		NotBefore:             now.Add(-skew),
@@ -46,15 +46,15 @@ func NewAuthority(now time.Time) (Pair, error) {
 	return sign(template, nil, nil)
 }
 
-// Issue makes a certificate for both ends of a connection.
-func Issue(authority Pair, now time.Time) (Pair, error) {
+// issue makes a certificate for both ends of a connection.
+func issue(authority pair, now time.Time) (pair, error) {
 	issuer, err := tls.X509KeyPair(authority.Certificate, authority.Key)
 	if err != nil {
-		return Pair{}, fmt.Errorf("reading the authority: %w", err)
+		return pair{}, fmt.Errorf("reading the authority: %w", err)
 	}
 	key, ok := issuer.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok {
-		return Pair{}, fmt.Errorf("the authority's key is a %T, not ECDSA", issuer.PrivateKey)
+		return pair{}, fmt.Errorf("the authority's key is a %T, not ECDSA", issuer.PrivateKey)
 	}
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: ServerName},
@@ -68,35 +68,35 @@ func Issue(authority Pair, now time.Time) (Pair, error) {
 }
 
 // sign makes a key and has it certified; without an issuer by itself.
-func sign(template, issuer *x509.Certificate, issuerKey *ecdsa.PrivateKey) (Pair, error) {
+func sign(template, issuer *x509.Certificate, issuerKey *ecdsa.PrivateKey) (pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return Pair{}, fmt.Errorf("making a key: %w", err)
+		return pair{}, fmt.Errorf("making a key: %w", err)
 	}
 	if issuer == nil {
 		issuer, issuerKey = template, key
 	}
 	if template.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127)); err != nil {
-		return Pair{}, fmt.Errorf("making a serial number: %w", err)
+		return pair{}, fmt.Errorf("making a serial number: %w", err)
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, issuer, &key.PublicKey, issuerKey)
 	if err != nil {
-		return Pair{}, fmt.Errorf("signing a certificate: %w", err)
+		return pair{}, fmt.Errorf("signing a certificate: %w", err)
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return Pair{}, fmt.Errorf("writing a key: %w", err)
+		return pair{}, fmt.Errorf("writing a key: %w", err)
 	}
-	return Pair{
+	return pair{
 		Certificate: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
 		Key:         pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
 	}, nil
 }
 
-// RenewAt tells when a certificate should be replaced: when two thirds of its
+// renewAt tells when a certificate should be replaced: when two thirds of its
 // life, or of interval if that is shorter and not zero, have passed.
-func RenewAt(pair Pair, interval time.Duration) (time.Time, error) {
-	leaf, err := leafOf(pair)
+func renewAt(p pair, interval time.Duration) (time.Time, error) {
+	leaf, err := leafOf(p)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -108,14 +108,14 @@ func RenewAt(pair Pair, interval time.Duration) (time.Time, error) {
 	return leaf.NotBefore.Add(wait), nil
 }
 
-// Verify tells whether a certificate was issued by an authority and is valid
+// verify tells whether a certificate was issued by an authority and is valid
 // at a time.
-func Verify(authority []byte, pair Pair, now time.Time) error {
-	roots, err := Pool(authority)
+func verify(authority []byte, p pair, now time.Time) error {
+	roots, err := poolOf(authority)
 	if err != nil {
 		return err
 	}
-	leaf, err := leafOf(pair)
+	leaf, err := leafOf(p)
 	if err != nil {
 		return err
 	}
@@ -125,8 +125,8 @@ func Verify(authority []byte, pair Pair, now time.Time) error {
 	return err
 }
 
-// Pool reads authorities.
-func Pool(authorities []byte) (*x509.CertPool, error) {
+// poolOf reads authorities.
+func poolOf(authorities []byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(authorities) {
 		return nil, errors.New("no authority's certificate is there")
@@ -134,8 +134,8 @@ func Pool(authorities []byte) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func leafOf(pair Pair) (*x509.Certificate, error) {
-	read, err := tls.X509KeyPair(pair.Certificate, pair.Key)
+func leafOf(p pair) (*x509.Certificate, error) {
+	read, err := tls.X509KeyPair(p.Certificate, p.Key)
 	if err != nil {
 		return nil, fmt.Errorf("reading a certificate: %w", err)
 	}

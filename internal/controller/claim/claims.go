@@ -1,4 +1,4 @@
-package controller
+package claim
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kubeovnv1 "hawser/api/v1"
-	"hawser/internal/controller/claim"
 	"hawser/internal/ipam"
 	"hawser/internal/logical"
 )
@@ -20,15 +19,15 @@ import (
 // Annotations of the IP objects that the controller makes. An object without
 // them was made by a user and is never deleted by us.
 const (
-	annotationHolder    = "kubeovn.io/holder"     // as in external_ids:owner
-	annotationHolderUID = "kubeovn.io/holder-uid" // of the pod or node
+	AnnotationHolder    = "kubeovn.io/holder"     // as in external_ids:owner
+	AnnotationHolderUID = "kubeovn.io/holder-uid" // of the pod or node
 )
 
 // Claims makes claims on addresses and gives them up. Calls for one name must
 // not overlap; the queues see to that.
 type Claims struct {
 	API      client.Writer
-	Book     *claim.Book
+	Book     *Book
 	Registry *ipam.Registry
 	// Freed is told which addresses of a subnet became free.
 	Freed func(subnet string, addresses []netip.Addr)
@@ -75,13 +74,14 @@ func (e *LostError) Error() string {
 func (c *Claims) Hold(ctx context.Context, ask Ask) (*kubeovnv1.IP, error) {
 	found := c.Book.Judge(ask.Name)
 	switch found.Verdict {
-	case claim.Absent:
+	case Absent:
 		return nil, c.create(ctx, ask)
-	case claim.Going:
+	case Going:
 		return nil, c.delete(ctx, found.IP)
-	case claim.Lost:
+	case Lost:
+		lost.Inc()
 		return nil, &LostError{IP: found.IP, Rival: found.Rival}
-	case claim.Won:
+	case Won:
 		return c.confirm(ctx, ask, found.IP)
 	}
 	return nil, ErrPending
@@ -99,7 +99,7 @@ func (c *Claims) create(ctx context.Context, ask Ask) error {
 		c.Book.Unexpect(ask.Name)
 		return fmt.Errorf("claiming %s of subnet %s: %w", ip.Spec.IPAddress, subnet, err)
 	}
-	claimsMade.Inc()
+	made.Inc()
 	return ErrPending
 }
 
@@ -123,7 +123,7 @@ func (c *Claims) pick(ask Ask) (subnet string, lease ipam.Lease, err error) {
 // confirm checks that a claim that was won is the holder's, and that memory
 // agrees with it.
 func (c *Claims) confirm(ctx context.Context, ask Ask, ip *kubeovnv1.IP) (*kubeovnv1.IP, error) {
-	err := c.restore(ip)
+	err := c.Restore(ip)
 	switch {
 	case errors.Is(err, ipam.ErrHeld):
 		return nil, ErrUnfit
@@ -131,9 +131,9 @@ func (c *Claims) confirm(ctx context.Context, ask Ask, ip *kubeovnv1.IP) (*kubeo
 		return nil, err
 	}
 	switch {
-	case !isOurs(ip):
+	case !IsOurs(ip):
 		return c.complete(ctx, ask, ip)
-	case ip.Annotations[annotationHolderUID] == string(ask.UID):
+	case ip.Annotations[AnnotationHolderUID] == string(ask.UID):
 		return ip, nil
 	case ask.Keep && c.fits(ask, ip):
 		return c.inherit(ctx, ask, ip)
@@ -141,10 +141,10 @@ func (c *Claims) confirm(ctx context.Context, ask Ask, ip *kubeovnv1.IP) (*kubeo
 	return nil, ErrUnfit
 }
 
-// restore tells memory what an object holds. It is repeated whenever the object
+// Restore tells memory what an object holds. It is repeated whenever the object
 // is looked at, because memory may have been full of something else before.
-func (c *Claims) restore(ip *kubeovnv1.IP) error {
-	return c.Registry.Restore(ip.Spec.Subnet, ip.Name, claim.LeaseOf(ip))
+func (c *Claims) Restore(ip *kubeovnv1.IP) error {
+	return c.Registry.Restore(ip.Spec.Subnet, ip.Name, LeaseOf(ip))
 }
 
 // fits tells whether what an object holds is what is asked for.
@@ -161,7 +161,7 @@ func (c *Claims) fits(ask Ask, ip *kubeovnv1.IP) bool {
 // inherit hands a claim to the new holder of its name, such as the next pod of
 // a StatefulSet's ordinal.
 func (c *Claims) inherit(ctx context.Context, ask Ask, ip *kubeovnv1.IP) (*kubeovnv1.IP, error) {
-	want := newIP(ask, ip.Spec.Subnet, claim.LeaseOf(ip))
+	want := newIP(ask, ip.Spec.Subnet, LeaseOf(ip))
 	next := ip.DeepCopy()
 	next.Labels, next.Annotations, next.Spec.NodeName = want.Labels, want.Annotations, want.Spec.NodeName
 	patch := client.MergeFromWithOptions(ip, client.MergeFromWithOptimisticLock{})
@@ -174,7 +174,7 @@ func (c *Claims) inherit(ctx context.Context, ask Ask, ip *kubeovnv1.IP) (*kubeo
 // complete gives a user's reservation what it leaves open: the MAC, or the
 // addresses too. The object comes back as a new claim on these.
 func (c *Claims) complete(ctx context.Context, ask Ask, ip *kubeovnv1.IP) (*kubeovnv1.IP, error) {
-	lease := claim.LeaseOf(ip)
+	lease := LeaseOf(ip)
 	if !lease.MAC.IsZero() && len(lease.Addresses) > 0 {
 		return ip, nil
 	}
@@ -185,7 +185,7 @@ func (c *Claims) complete(ctx context.Context, ask Ask, ip *kubeovnv1.IP) (*kube
 		return nil, err
 	}
 	next := ip.DeepCopy()
-	claim.SetLease(next, lease)
+	SetLease(next, lease)
 	if err := c.API.Patch(ctx, next, client.MergeFromWithOptions(ip, client.MergeFromWithOptimisticLock{})); err != nil {
 		return nil, fmt.Errorf("completing IP %s, which a user made for %s: %w", ip.Name, ask.Holder, err)
 	}
@@ -197,12 +197,12 @@ func (c *Claims) complete(ctx context.Context, ask Ask, ip *kubeovnv1.IP) (*kube
 func (c *Claims) Drop(ctx context.Context, name string) (gone bool, err error) {
 	found := c.Book.Judge(name)
 	switch {
-	case found.Verdict == claim.Absent:
-		c.forget(name)
+	case found.Verdict == Absent:
+		c.Forget(name)
 		return true, nil
 	case found.IP == nil: // created, not seen yet
 		return false, nil
-	case !isOurs(found.IP):
+	case !IsOurs(found.IP):
 		c.keepReserved(found.IP)
 		return false, nil
 	}
@@ -215,9 +215,9 @@ func (c *Claims) Drop(ctx context.Context, name string) (gone bool, err error) {
 // keepReserved leaves a user's reservation as it is, and corrects memory if that
 // has something else for the name.
 func (c *Claims) keepReserved(ip *kubeovnv1.IP) {
-	if errors.Is(c.restore(ip), ipam.ErrHeld) {
-		c.forget(ip.Name)
-		_ = c.restore(ip) // refused where an elder holds the address
+	if errors.Is(c.Restore(ip), ipam.ErrHeld) {
+		c.Forget(ip.Name)
+		_ = c.Restore(ip) // refused where an elder holds the address
 	}
 }
 
@@ -233,34 +233,26 @@ func (c *Claims) delete(ctx context.Context, ip *kubeovnv1.IP) error {
 		return fmt.Errorf("giving up IP %s: %w", ip.Name, err)
 	}
 	c.Book.Leave(ip, true)
-	claimsDropped.Inc()
+	dropped.Inc()
 	return ErrPending
 }
 
-// forget takes addresses back into the registry. An object that has been
+// Forget takes addresses back into the registry. An object that has been
 // waiting for one of them gets it before anybody else.
-func (c *Claims) forget(name string) {
+func (c *Claims) Forget(name string) {
 	subnet, lease, ok := c.Registry.Lease(name)
 	if !ok {
 		return
 	}
 	c.Registry.Release(name)
 	for _, ip := range c.Book.Holders(subnet, lease.Addresses) {
-		_ = c.restore(ip) // refused where an elder has just got it
+		_ = c.Restore(ip) // refused where an elder has just got it
 	}
 	c.Freed(subnet, lease.Addresses)
 }
 
-// topics is what somebody waits for whose object exists but has lost.
-func (c *Claims) topics(name string) []string {
-	ip, ok := c.Book.Get(name)
-	if !ok {
-		return nil
-	}
-	return topicsOf(Source{Subnet: ip.Spec.Subnet, Want: ipam.Request{Addresses: claim.LeaseOf(ip).Addresses}})
-}
-
-func isOurs(ip *kubeovnv1.IP) bool { return ip.Annotations[annotationHolder] != "" }
+// IsOurs tells whether the controller made an object, rather than a user.
+func IsOurs(ip *kubeovnv1.IP) bool { return ip.Annotations[AnnotationHolder] != "" }
 
 // newIP is the object that claims a lease.
 func newIP(ask Ask, subnet string, lease ipam.Lease) *kubeovnv1.IP {
@@ -268,15 +260,15 @@ func newIP(ask Ask, subnet string, lease ipam.Lease) *kubeovnv1.IP {
 		ObjectMeta: metav1.ObjectMeta{
 			Name: ask.Name,
 			Annotations: map[string]string{
-				annotationHolder:    ask.Holder.String(),
-				annotationHolderUID: string(ask.UID),
+				AnnotationHolder:    ask.Holder.String(),
+				AnnotationHolderUID: string(ask.UID),
 			},
 			Labels: labelsFor(subnet, ask.Spec.NodeName),
 		},
 		Spec: ask.Spec,
 	}
 	ip.Spec.Subnet = subnet
-	claim.SetLease(ip, lease)
+	SetLease(ip, lease)
 	return ip
 }
 

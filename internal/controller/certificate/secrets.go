@@ -1,4 +1,4 @@
-package controller
+package certificate
 
 import (
 	"context"
@@ -12,8 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-
-	"hawser/internal/controller/pki"
 )
 
 // The Secrets of the certificates. The first one is what every peer mounts, by
@@ -31,8 +29,8 @@ const (
 // before a certificate expires.
 const retryRenewal = 10 * time.Minute
 
-// Certificates makes the Secrets and renews them while the process leads.
-type Certificates struct {
+// Keeper makes the Secrets and renews them while the process leads.
+type Keeper struct {
 	API       client.Client // reads past the cache: two Secrets, seldom
 	Namespace string
 	Interval  time.Duration // renew at least this often; 0 for two thirds of the life
@@ -42,19 +40,19 @@ type Certificates struct {
 
 // Ensure makes sure that valid certificates exist and returns a configuration
 // for connecting with them, which follows later renewals.
-func (c *Certificates) Ensure(ctx context.Context) (*tls.Config, error) {
+func (c *Keeper) Ensure(ctx context.Context) (*tls.Config, error) {
 	peers, err := c.renew(ctx, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	roots, err := pki.Pool(peers.Data[keyAuthority])
+	roots, err := poolOf(peers.Data[keyAuthority])
 	if err != nil {
 		return nil, fmt.Errorf("secret %s/%s: %w", c.Namespace, secretPeers, err)
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		RootCAs:    roots,
-		ServerName: pki.ServerName,
+		ServerName: ServerName,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return c.current.Load(), nil
 		},
@@ -62,7 +60,7 @@ func (c *Certificates) Ensure(ctx context.Context) (*tls.Config, error) {
 }
 
 // Keep renews the certificate when its time has come, until the context ends.
-func (c *Certificates) Keep(ctx context.Context) {
+func (c *Keeper) Keep(ctx context.Context) {
 	wait := time.Duration(0)
 	for {
 		select {
@@ -76,7 +74,7 @@ func (c *Certificates) Keep(ctx context.Context) {
 			wait = retryRenewal
 			continue
 		}
-		at, err := pki.RenewAt(pairOf(peers), c.Interval)
+		at, err := renewAt(pairOf(peers), c.Interval)
 		if err != nil {
 			at = time.Now().Add(retryRenewal)
 		}
@@ -85,7 +83,7 @@ func (c *Certificates) Keep(ctx context.Context) {
 }
 
 // renew returns the peers' Secret, made or renewed if need be.
-func (c *Certificates) renew(ctx context.Context, now time.Time) (*corev1.Secret, error) {
+func (c *Keeper) renew(ctx context.Context, now time.Time) (*corev1.Secret, error) {
 	peers, err := c.read(ctx, secretPeers)
 	if err != nil {
 		return nil, err
@@ -94,18 +92,18 @@ func (c *Certificates) renew(ctx context.Context, now time.Time) (*corev1.Secret
 	if err != nil {
 		return nil, err
 	}
-	pair := pairOf(peers)
-	at, err := pki.RenewAt(pair, c.Interval)
-	if err != nil || !now.Before(at) || pki.Verify(authority.Certificate, pair, now) != nil {
-		if pair, err = pki.Issue(authority, now); err != nil {
+	current := pairOf(peers)
+	at, err := renewAt(current, c.Interval)
+	if err != nil || !now.Before(at) || verify(authority.Certificate, current, now) != nil {
+		if current, err = issue(authority, now); err != nil {
 			return nil, fmt.Errorf("issuing the certificate of secret %s: %w", secretPeers, err)
 		}
-		peers.Data = map[string][]byte{keyAuthority: authority.Certificate, keyCertificate: pair.Certificate, keyPrivate: pair.Key}
+		peers.Data = map[string][]byte{keyAuthority: authority.Certificate, keyCertificate: current.Certificate, keyPrivate: current.Key}
 		if err := c.write(ctx, peers); err != nil {
 			return nil, err
 		}
 	}
-	certificate, err := tls.X509KeyPair(pair.Certificate, pair.Key)
+	certificate, err := tls.X509KeyPair(current.Certificate, current.Key)
 	if err != nil {
 		return nil, fmt.Errorf("secret %s/%s: %w", c.Namespace, secretPeers, err)
 	}
@@ -114,24 +112,24 @@ func (c *Certificates) renew(ctx context.Context, now time.Time) (*corev1.Secret
 }
 
 // authority reads the authority, or makes it.
-func (c *Certificates) authority(ctx context.Context, now time.Time) (pki.Pair, error) {
+func (c *Keeper) authority(ctx context.Context, now time.Time) (pair, error) {
 	secret, err := c.read(ctx, secretAuthority)
 	if err != nil {
-		return pki.Pair{}, err
+		return pair{}, err
 	}
-	if pair := pairOf(secret); len(pair.Certificate) > 0 {
-		return pair, nil
+	if found := pairOf(secret); len(found.Certificate) > 0 {
+		return found, nil
 	}
-	pair, err := pki.NewAuthority(now)
+	made, err := newAuthority(now)
 	if err != nil {
-		return pki.Pair{}, fmt.Errorf("making an authority: %w", err)
+		return pair{}, fmt.Errorf("making an authority: %w", err)
 	}
-	secret.Data = map[string][]byte{keyCertificate: pair.Certificate, keyPrivate: pair.Key}
-	return pair, c.write(ctx, secret)
+	secret.Data = map[string][]byte{keyCertificate: made.Certificate, keyPrivate: made.Key}
+	return made, c.write(ctx, secret)
 }
 
 // read returns an empty Secret where there is none.
-func (c *Certificates) read(ctx context.Context, name string) (*corev1.Secret, error) {
+func (c *Keeper) read(ctx context.Context, name string) (*corev1.Secret, error) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: c.Namespace, Name: name}}
 	err := c.API.Get(ctx, client.ObjectKeyFromObject(secret), secret)
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -141,7 +139,7 @@ func (c *Certificates) read(ctx context.Context, name string) (*corev1.Secret, e
 }
 
 // write creates a Secret that was not there, or replaces one that is as it was.
-func (c *Certificates) write(ctx context.Context, secret *corev1.Secret) error {
+func (c *Keeper) write(ctx context.Context, secret *corev1.Secret) error {
 	save := func() error { return c.API.Update(ctx, secret) }
 	if secret.ResourceVersion == "" {
 		save = func() error { return c.API.Create(ctx, secret) }
@@ -152,6 +150,6 @@ func (c *Certificates) write(ctx context.Context, secret *corev1.Secret) error {
 	return nil
 }
 
-func pairOf(secret *corev1.Secret) pki.Pair {
-	return pki.Pair{Certificate: secret.Data[keyCertificate], Key: secret.Data[keyPrivate]}
+func pairOf(secret *corev1.Secret) pair {
+	return pair{Certificate: secret.Data[keyCertificate], Key: secret.Data[keyPrivate]}
 }

@@ -1,4 +1,4 @@
-package controller
+package room
 
 import (
 	"context"
@@ -11,10 +11,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// inbox is a source of reconcile requests by which one part of the controller
+// Inbox is a source of reconcile requests by which one part of the controller
 // wakes another. What arrives before the queue exists is kept for it.
-type inbox struct {
-	after time.Duration // what is added becomes due that much later, once
+type Inbox struct {
+	After time.Duration // what is added becomes due that much later, once
 
 	mu    sync.Mutex
 	queue workqueue.TypedRateLimitingInterface[reconcile.Request]
@@ -23,16 +23,16 @@ type inbox struct {
 
 // Start is called by the controller that the inbox belongs to. What came before
 // is of no hurry: it is the work of a start, which must not hold up new pods.
-func (i *inbox) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (i *Inbox) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.queue = queue
 	priority := handler.LowPriority
 	if ranked, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-		ranked.AddWithOpts(priorityqueue.AddOpts{After: i.after, Priority: &priority}, i.early...)
+		ranked.AddWithOpts(priorityqueue.AddOpts{After: i.After, Priority: &priority}, i.early...)
 	} else {
 		for _, request := range i.early {
-			queue.AddAfter(request, i.after)
+			queue.AddAfter(request, i.After)
 		}
 	}
 	i.early = nil
@@ -40,12 +40,12 @@ func (i *inbox) Start(_ context.Context, queue workqueue.TypedRateLimitingInterf
 }
 
 // Add never blocks.
-func (i *inbox) Add(request reconcile.Request) {
+func (i *Inbox) Add(request reconcile.Request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.queue == nil {
 		i.early = append(i.early, request)
 		return
 	}
-	i.queue.AddAfter(request, i.after)
+	i.queue.AddAfter(request, i.After)
 }

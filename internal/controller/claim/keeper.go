@@ -1,4 +1,4 @@
-package controller
+package claim
 
 import (
 	"context"
@@ -11,18 +11,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kubeovnv1 "hawser/api/v1"
-	"hawser/internal/controller/claim"
 )
 
-// BookKeeper feeds a Book with the one watch of IP objects that there is. It
+// Keeper feeds a Book with the one watch of IP objects that there is. It
 // runs in every replica, so that a new leader starts with a full Book.
-type BookKeeper struct {
+type Keeper struct {
 	API  client.WithWatch
-	Book *claim.Book
+	Book *Book
 }
 
 // Start watches until the context ends.
-func (k *BookKeeper) Start(ctx context.Context) error {
+func (k *Keeper) Start(ctx context.Context) error {
 	reflector := cache.NewReflectorWithOptions(
 		cache.ToListWatcherWithWatchListSemantics(k.listWatch(), k.API), &kubeovnv1.IP{}, k.Book,
 		cache.ReflectorOptions{Name: "ip-claims"})
@@ -31,9 +30,9 @@ func (k *BookKeeper) Start(ctx context.Context) error {
 }
 
 // NeedLeaderElection is false: the Book is kept warm.
-func (k *BookKeeper) NeedLeaderElection() bool { return false }
+func (k *Keeper) NeedLeaderElection() bool { return false }
 
-func (k *BookKeeper) listWatch() *cache.ListWatch {
+func (k *Keeper) listWatch() *cache.ListWatch {
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			var list kubeovnv1.IPList
