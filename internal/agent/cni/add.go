@@ -57,7 +57,7 @@ func (a *attacher) attach(ctx context.Context, call cniwire.Request) (*cniwire.R
 		return nil, err
 	}
 	clock.lap(phaseConnect)
-	if err := a.cfg.Links.Configure(ctx, plan.Link); err != nil {
+	if err := a.configure(ctx, plan); err != nil {
 		return nil, err
 	}
 	clock.lap(phaseConfigure)
@@ -108,21 +108,26 @@ func (a *attacher) noAddress(ctx context.Context, pod cniwire.Pod, err error) er
 	return &cniwire.Error{Code: cniwire.CodeTryAgainLater, Message: fmt.Sprintf("pod %s has no address yet", pod), Details: details}
 }
 
-// connect lays the cable and plugs it into the switch. In the userspace datapath
-// the host has to be deaf to the device before it is set up.
+// connect lays the cable, still down, and plugs it into the switch.
 func (a *attacher) connect(ctx context.Context, plan attachment.Attachment) error {
 	if err := a.cfg.Links.Connect(ctx, plan.Link); err != nil {
 		return err
-	}
-	if a.cfg.Userspace() {
-		if err := a.cfg.Isolation.Isolate(ctx, plan.Link.Host); err != nil {
-			return fmt.Errorf("isolating %s from the host: %w", plan.Link.Host, err)
-		}
 	}
 	bounded, cancel := context.WithTimeout(ctx, commitWait)
 	defer cancel()
 	_, err := a.cfg.Switch.Apply(bounded, plan.Owner, plan.Switching)
 	return err
+}
+
+// configure sets the cable up. In the userspace datapath the host has to be deaf
+// to the device before that.
+func (a *attacher) configure(ctx context.Context, plan attachment.Attachment) error {
+	if a.cfg.Userspace() {
+		if err := a.cfg.Isolation.Isolate(ctx, plan.Link.Host); err != nil {
+			return fmt.Errorf("isolating %s from the host: %w", plan.Link.Host, err)
+		}
+	}
+	return a.cfg.Links.Configure(ctx, plan.Link)
 }
 
 // installed waits for OVN.

@@ -475,7 +475,7 @@ func TestAddCost(t *testing.T) {
 				run  func() error
 			}{
 				{phaseConnect, func() error { return s.connect(t.Context(), plan) }},
-				{phaseConfigure, func() error { return s.cfg.Links.Configure(t.Context(), plan.Link) }},
+				{phaseConfigure, func() error { return s.configure(t.Context(), plan) }},
 				{phaseInstall, func() error { return s.installed(t.Context(), plan) }},
 				{"DEL", func() error { _, err := s.del(t.Context(), call); return err }},
 			} {

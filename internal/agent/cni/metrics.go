@@ -14,8 +14,8 @@ type phase string
 
 const (
 	phaseAddress   phase = "address"   // waiting for the controller
-	phaseConnect   phase = "connect"   // veth pair, isolation, OVSDB commit
-	phaseConfigure phase = "configure" // addresses and routes in the pod
+	phaseConnect   phase = "connect"   // veth pair and OVSDB commit
+	phaseConfigure phase = "configure" // isolation, addresses and routes in the pod
 	phaseInstall   phase = "install"   // waiting for OVN beyond that
 )
 
