@@ -42,15 +42,20 @@ func anyOf(of map[int]result) result {
 	return result{}
 }
 
-// cell is "ok 120ms", which includes starting the command in the pod.
+// cell is "ok 1.2ms": from the first packet to the whole answer.
 func cell(r result) string {
 	switch {
 	case r.tries == 0:
 		return "–"
 	case r.err != nil:
 		return "FAILED"
-	case r.tries > 1:
-		return fmt.Sprintf("ok %v (try %d)", r.took.Round(time.Millisecond), r.tries)
 	}
-	return fmt.Sprintf("ok %v", r.took.Round(time.Millisecond))
+	words := "ok " + r.took.Round(100*time.Microsecond).String()
+	if r.took < time.Millisecond { // dig counts no less
+		words = "ok <1ms"
+	}
+	if r.tries > 1 {
+		words += fmt.Sprintf(" (try %d)", r.tries)
+	}
+	return words
 }
