@@ -90,7 +90,7 @@ func (l *layerWriter) link(header *tar.Header, info fs.FileInfo) {
 	if !ok || header.Typeflag != tar.TypeReg || stat.Nlink < 2 {
 		return
 	}
-	id := inode{uint64(stat.Dev), stat.Ino}
+	id := inode{stat.Dev, stat.Ino}
 	if first, seen := l.first[id]; seen {
 		header.Typeflag, header.Linkname, header.Size = tar.TypeLink, first, 0
 		return
