@@ -80,11 +80,9 @@ func (b Builder) Build(ctx context.Context) (Set, error) {
 		return set, err
 	}
 	set.Agnhost = filepath.Join(agnhost, "agnhost")
-	helm, err := b.module(ctx, "helm", program{name: "helm", pkg: "helm.sh/helm/v3/cmd/helm", stamps: helmStamps()})
-	if err != nil {
+	if set.Helm, err = b.Helm(ctx); err != nil {
 		return set, err
 	}
-	set.Helm = filepath.Join(helm, "helm")
 	coredns, err := b.module(ctx, "coredns", program{name: "coredns", pkg: "."})
 	if err != nil {
 		return set, err
@@ -95,6 +93,12 @@ func (b Builder) Build(ctx context.Context) (Set, error) {
 	}
 	set.Images, err = b.images(set, filepath.Join(coredns, "coredns"), filepath.Join(pause, "pause"))
 	return set, err
+}
+
+// Helm returns helm alone, building it when it is not there.
+func (b Builder) Helm(ctx context.Context) (string, error) {
+	dir, err := b.module(ctx, "helm", program{name: "helm", pkg: "helm.sh/helm/v3/cmd/helm", stamps: helmStamps()})
+	return filepath.Join(dir, "helm"), err
 }
 
 func (b Builder) rootfs(ctx context.Context) (string, error) {
