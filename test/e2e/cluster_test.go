@@ -115,16 +115,6 @@ func describe(namespace, pod string) string {
 	return out
 }
 
-// object reads one object as generic JSON.
-func object(t testing.TB, args ...string) map[string]any {
-	t.Helper()
-	var o map[string]any
-	if err := json.Unmarshal([]byte(kubectl(t, append(append([]string{"get"}, args...), "-o", "json")...)), &o); err != nil {
-		t.Fatal(err)
-	}
-	return o
-}
-
 // eventually tries until a check holds; its last complaint fails the test.
 func eventually(t testing.TB, within time.Duration, what string, check func() error) {
 	t.Helper()
