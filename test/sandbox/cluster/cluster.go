@@ -35,7 +35,8 @@ type Cluster struct {
 
 // Place is where a sandbox lies and who tells about it.
 type Place struct {
-	// Dir is the sandbox's directory. Its base name is also that of its cgroup.
+	// Dir is the sandbox's directory. Its base name is also that of its cgroup,
+	// so that two sandboxes need different ones.
 	Dir string
 	// Source is the root of the source tree.
 	Source string
@@ -47,8 +48,18 @@ type Place struct {
 func New(place Place) *Cluster {
 	return &Cluster{
 		dir: place.Dir, source: place.Source, say: place.Say,
-		host: machine.Host{Parent: machine.Group(filepath.Base(place.Dir))},
+		host: machine.Host{Parent: group(place.Dir)},
 	}
+}
+
+// group is the cgroup of a sandbox, whose prefix keeps one that lies in a
+// directory of any name from meaning a group of the host's.
+func group(dir string) machine.Group {
+	name := filepath.Base(dir)
+	if !strings.HasPrefix(name, "hawser") {
+		name = "hawser-" + name
+	}
+	return machine.Group(name)
 }
 
 // Open describes a sandbox that exists.

@@ -117,3 +117,14 @@ func TestFilesAreFilledIn(t *testing.T) {
 		}
 	}
 }
+
+// TestGroup: no directory makes a group of the host's ours to kill.
+func TestGroup(t *testing.T) {
+	for dir, want := range map[string]string{
+		"/var/lib/hawser-sandbox": "hawser-sandbox", "/tmp/system.slice": "hawser-system.slice", "/": "hawser-/",
+	} {
+		if got := group(dir); string(got) != want {
+			t.Errorf("%s: %s, want %s", dir, got, want)
+		}
+	}
+}

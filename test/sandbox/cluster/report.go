@@ -40,7 +40,7 @@ var onEveryMachine = map[string]string{
 // inCentral is asked in the pod with OVN's databases.
 var inCentral = map[string]string{
 	"northbound":  "ovn-nbctl --no-leader-only show; ovsdb-client dump unix:/run/ovn/ovnnb_db.sock OVN_Northbound",
-	"southbound":  "ovn-sbctl --no-leader-only show; ovsdb-client dump unix:/run/ovn/ovnsb_db.sock OVN_Southbound Chassis Encap Port_Binding MAC_Binding",
+	"southbound":  "ovn-sbctl --no-leader-only show; for t in Chassis Encap Port_Binding MAC_Binding; do ovsdb-client dump unix:/run/ovn/ovnsb_db.sock OVN_Southbound $t; done",
 	"raft-status": "for d in nb sb; do ovs-appctl -t /run/ovn/ovn${d}_db.ctl cluster/status OVN_$([ $d = nb ] && echo Northbound || echo Southbound); done",
 }
 
@@ -77,7 +77,7 @@ type reporter struct {
 }
 
 func (r *reporter) add(name string, content []byte) error {
-	header := &tar.Header{Name: "report/" + name, Mode: 0o644, Size: int64(len(content)), ModTime: time.Now()}
+	header := &tar.Header{Name: "report/" + name, Mode: 0o644, Size: int64(len(content)), ModTime: time.Now().Truncate(time.Second)}
 	if err := r.tar.WriteHeader(header); err != nil {
 		return err
 	}

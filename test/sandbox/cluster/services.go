@@ -54,6 +54,7 @@ func (o Options) values(name string) values {
 const searchPath = kubernetesDir + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 const (
+	hostModules   = "/lib/modules"
 	kubernetesDir = "/opt/kubernetes/bin"
 	agnhostDir    = "/opt/agnhost"
 )
@@ -82,6 +83,9 @@ func (c *Cluster) spec(name string) (machine.Spec, error) {
 		spec.Disks[at] = disk
 	}
 	spec.Tools = map[string]string{kubernetesDir: c.tools.Kubernetes}
+	if _, err := os.Stat(hostModules); err == nil { // what modprobe in a node may load
+		spec.Tools["/usr/lib/modules"] = hostModules
+	}
 	own, err := c.nodeFiles(name)
 	if err != nil {
 		return spec, err

@@ -81,6 +81,9 @@ func (c *Cluster) adopt(asked Options) error {
 	there, err := load(c.dir)
 	switch {
 	case errors.Is(err, errNone):
+		if err := c.alone(); err != nil {
+			return err
+		}
 	case err != nil:
 		return err
 	default:
@@ -90,6 +93,16 @@ func (c *Cluster) adopt(asked Options) error {
 	}
 	c.options = asked
 	return asked.save(c.dir)
+}
+
+// alone fails when a sandbox of the same name lies elsewhere: the two would
+// share a cgroup, and down would take both.
+func (c *Cluster) alone() error {
+	processes, err := c.host.Parent.Processes()
+	if err == nil && len(processes) > 0 {
+		err = fmt.Errorf("%d processes of another sandbox of the name %s run: choose another --state, or run 'sandbox down' if its directory was removed", len(processes), c.host.Parent)
+	}
+	return err
 }
 
 func (c *Cluster) build(ctx context.Context) error {
