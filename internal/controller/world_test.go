@@ -72,7 +72,7 @@ func TestMain(m *testing.M) {
 }
 
 // apiServer returns the shared API server, with our kinds installed.
-func apiServer(t *testing.T) *rest.Config {
+func apiServer(t testing.TB) *rest.Config {
 	t.Helper()
 	shared_.once.Do(func() {
 		programs := apitest.Find(t)
@@ -150,13 +150,13 @@ func testScheme() *runtime.Scheme {
 
 // world is a cluster without nodes' software: an API server and a database.
 type world struct {
-	t   *testing.T
+	t   testing.TB
 	cfg *rest.Config
 	api client.WithWatch
 	nb  *ovntest.Database
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, cfg: apiServer(t), nb: ovntest.Northbound(t)}
 	var err error

@@ -49,3 +49,6 @@ func (i *Inbox) Add(request reconcile.Request) {
 	}
 	i.queue.AddAfter(request, i.After)
 }
+
+// String is how logs call the source.
+func (i *Inbox) String() string { return "inbox" }
