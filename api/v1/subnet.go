@@ -117,6 +117,7 @@ type SubnetSpec struct {
 	// Default marks the subnet of namespaces that no other one names. Only the
 	// subnet that the controller was configured with keeps it.
 	// +optional
+	// +kubebuilder:default=false
 	Default bool `json:"default,omitempty"`
 
 	// Protocol is IPv4, IPv6, Dual or Mac. The controller derives it from
@@ -152,6 +153,7 @@ type SubnetSpec struct {
 	// Private drops all traffic except with the same subnet, the nodes and
 	// allowSubnets.
 	// +optional
+	// +kubebuilder:default=false
 	Private bool `json:"private,omitempty"`
 
 	// AllowSubnets are the CIDRs that a private subnet speaks with.
@@ -173,6 +175,7 @@ type SubnetSpec struct {
 	// NatOutgoing hides pods behind their node's address when they speak with
 	// something outside the cluster.
 	// +optional
+	// +kubebuilder:default=false
 	NatOutgoing bool `json:"natOutgoing,omitempty"`
 
 	// NatOutgoingPolicyRules are exceptions from natOutgoing, in order; the first
