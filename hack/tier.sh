@@ -9,12 +9,13 @@ tier=$1
 # A sandbox of our own: one that 'make up' made stays as it is.
 export HAWSER_SANDBOX=${HAWSER_SANDBOX:-/var/lib/hawser-sandbox-test}
 
-# entries are "<package-dir> <pattern>" lines, one a package of the tier.
+# entries are "<package-dir> <pattern>" lines, one a package of the tier; those
+# that need no cluster of ours come first.
 entries() {
     awk -v tier="$tier" '
         $1 ~ /^(#|$)/ || $3 != tier || (tier == 1 && $1 !~ /^test\/(sandbox|e2e)/) { next }
         { pattern[$1] = pattern[$1] (pattern[$1] ? "|" : "") ($2 == "*" ? ".*" : $2) }
-        END { for (dir in pattern) print dir, "^(" pattern[dir] ")$" }' test/tiers.txt | sort
+        END { for (dir in pattern) print dir, "^(" pattern[dir] ")$" }' test/tiers.txt | sort -r
 }
 
 # clusters are the kinds of cluster that the tier runs in, one after another,
