@@ -42,7 +42,7 @@ type Node struct {
 	Conflist File
 
 	told map[string]bool // problems that an event has told of
-	why  string          // what was logged as still missing
+	why  *string         // what was logged as still missing, once anything was
 }
 
 // Reconcile brings the node to what is wanted of it now. The request's name does
@@ -148,10 +148,10 @@ func (n *Node) note(ctx context.Context, node *corev1.Node, missing error) {
 	if missing != nil {
 		why = missing.Error()
 	}
-	if why == n.why {
+	if n.why != nil && why == *n.why {
 		return
 	}
-	n.why = why
+	n.why = &why
 	if why == "" {
 		log.FromContext(ctx).Info("the node is ready for pods")
 		return

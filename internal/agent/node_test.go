@@ -260,7 +260,7 @@ func TestARestartChangesNothing(t *testing.T) {
 	before := fmt.Sprint(s.edge.applied)
 	written, _ := os.Stat(s.node.Conflist.Path)
 	restarted := *s.node
-	restarted.State, restarted.told, restarted.why = &State{}, nil, ""
+	restarted.State, restarted.told, restarted.why = &State{}, nil, nil
 	s.node = &restarted
 	s.mustReconcile()
 	again, _ := os.Stat(s.node.Conflist.Path)
