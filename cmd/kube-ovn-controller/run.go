@@ -60,6 +60,7 @@ func run(ctx context.Context, o options.Options) error {
 	}
 	err = errors.Join(
 		controller.AddIndexes(ctx, mgr.GetFieldIndexer()),
+		controller.Warm(ctx, mgr.GetCache()),
 		mgr.Add(&claim.Keeper{API: watching, Book: fabric.Claims.Book}),
 		mgr.Add(leader),
 	)

@@ -1,6 +1,9 @@
 package controller
 
 import (
+	"context"
+	"fmt"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -8,6 +11,8 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kubeovnv1 "hawser/api/v1"
 )
 
 // CacheOptions says what of each object is kept in memory: a pod costs about
@@ -24,6 +29,19 @@ func CacheOptions() cache.Options {
 			&appsv1.StatefulSet{}: {Transform: slim(func(obj client.Object) { slimStatefulSet(obj.(*appsv1.StatefulSet)) })},
 		},
 	}
+}
+
+// Warm makes the caches fill from the start, also in a replica that does not
+// lead: a new leader has to wait for nothing but the database.
+func Warm(ctx context.Context, informers cache.Informers) error {
+	for _, kind := range []client.Object{
+		&corev1.Namespace{}, &corev1.Node{}, &corev1.Pod{}, &appsv1.StatefulSet{}, &kubeovnv1.Vpc{}, &kubeovnv1.Subnet{},
+	} {
+		if _, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
+			return fmt.Errorf("watching %T: %w", kind, err)
+		}
+	}
+	return nil
 }
 
 // slim drops managedFields from every object, and more from some.

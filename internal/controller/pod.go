@@ -51,8 +51,9 @@ func (r *Pods) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.
 // sources is where a pod may get its address from.
 type sources struct {
 	list     []claim.Source
-	problems []plan.Problem
-	lookout  room.Lookout // for what lets it go on if it cannot now
+	problems []plan.Problem // of the pod's own making
+	waiting  []plan.Problem // of subnets that will not be realised as they are
+	lookout  room.Lookout   // for what lets it go on if it cannot now
 }
 
 // sources gathers: the subnets for a pod and what it wants of each.
@@ -70,7 +71,8 @@ func (r *Pods) sources(ctx context.Context, pod *corev1.Pod) (sources, error) {
 	for _, name := range names {
 		network, ok := r.networks.get(name)
 		if !ok {
-			continue // not realised yet, or never: its conditions say which
+			s.waiting = append(s.waiting, r.whyUnrealised(ctx, pod, name)...)
+			continue
 		}
 		want, problems := overlay.Wants(pod, network)
 		if len(problems) > 0 {
@@ -181,7 +183,8 @@ func (r *Pods) withoutClaim(ctx context.Context, pod *corev1.Pod, s sources, err
 	var lost *claim.LostError
 	switch {
 	case errors.Is(err, claim.ErrPending):
-		if len(s.list) == 0 {
+		if len(s.list) == 0 { // nothing was claimed: no subnet is realised
+			r.warn(pod, s.waiting)
 			s.lookout.Wait(r.wake(key))
 		}
 		return reconcile.Result{}, nil
@@ -199,6 +202,9 @@ func (r *Pods) withoutClaim(ctx context.Context, pod *corev1.Pod, s sources, err
 	problem, ok := problemOfAddress(overlay.PodOwner(key.Namespace, key.Name), err)
 	if !ok {
 		return reconcile.Result{}, err
+	}
+	if pool := pod.Annotations[kubeovnv1.AnnotationIPPool]; pool != "" && problem.Reason == plan.SubnetFull {
+		problem.Message = "all addresses of annotation " + kubeovnv1.AnnotationIPPool + " are in use: " + pool + "; add more"
 	}
 	r.warn(pod, []plan.Problem{problem})
 	s.lookout.Wait(r.wake(key))

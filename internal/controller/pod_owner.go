@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -11,6 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/plan"
+	"hawser/internal/plan/overlay"
 )
 
 // statefulSetOf names the StatefulSet that a pod belongs to, if any.
@@ -61,4 +64,25 @@ func hasOrdinal(set *appsv1.StatefulSet, ordinal int) bool {
 		replicas = int(*set.Spec.Replicas)
 	}
 	return ordinal >= first && ordinal < first+replicas
+}
+
+// whyUnrealised says why nobody can have an address of a subnet, if that is
+// more than that its turn has not come yet.
+func (r *Pods) whyUnrealised(ctx context.Context, pod *corev1.Pod, name string) []plan.Problem {
+	subnet, err := r.subnet(ctx, name)
+	problem := plan.Problem{Object: overlay.PodOwner(pod.Namespace, pod.Name), Reason: plan.UnknownSubnet}
+	switch {
+	case err != nil:
+		return nil
+	case subnet == nil:
+		problem.Message = fmt.Sprintf("there is no subnet %s", name)
+		return []plan.Problem{problem}
+	}
+	for _, c := range subnet.Status.Conditions {
+		if c.Type == kubeovnv1.ConditionReady && c.Status == metav1.ConditionFalse && c.ObservedGeneration == subnet.Generation {
+			problem.Message = fmt.Sprintf("subnet %s is not realised: %s", name, c.Message)
+			return []plan.Problem{problem}
+		}
+	}
+	return nil
 }

@@ -369,6 +369,7 @@ func (w *world) start(change ...func(*controllerUnderTest)) *controllerUnderTest
 		return e, nil
 	}}
 	w.check(AddIndexes(ctx, mgr.GetFieldIndexer()))
+	w.check(Warm(ctx, mgr.GetCache()))
 	w.check(mgr.Add(&claim.Keeper{API: w.api, Book: c.fabric.Claims.Book}))
 	w.check(mgr.Add(leader))
 	done := make(chan error, 1)
