@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,7 +68,7 @@ mkdir "$ROOT/upper" "$ROOT/work" "$ROOT/root"
 mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$ROOT/upper,workdir=$ROOT/work" "$ROOT/root"
 cd "$ROOT/root"
 mkdir -p proc sys dev run tmp old etc/ovn etc/openvswitch
-mount -t proc proc proc; mount -t sysfs sysfs sys; mount --rbind /dev dev; mount -t tmpfs tmpfs run
+mount -t proc proc proc; [ -d sys/module ] || mount -t sysfs sysfs sys; mount --rbind /dev dev; mount -t tmpfs tmpfs run
 if [ -n "$TLS" ]; then mkdir run/tls; mount --bind "$TLS" run/tls; fi
 mount --bind "$DISK" etc/ovn; mount --bind "$DISK" etc/openvswitch
 pivot_root . old; umount -l /old
@@ -109,9 +110,9 @@ func (c *container) start() {
 	defer log.Close()
 	space := fmt.Sprintf("--net=/proc/%d/ns/net", c.net.keeper.Process.Pid)
 	c.process = exec.Command("nsenter", append([]string{space, "bash", "-c", boot, "boot"}, c.command...)...)
-	c.process.Env = append(os.Environ(), "ROOT="+c.t.TempDir(), "DISK="+c.disk, "TLS="+c.tls,
-		// The highest layer stands first in lowerdir.
-		"LOWER="+c.lower[1]+":"+c.lower[0])
+	lower := slices.Clone(c.lower)
+	slices.Reverse(lower) // overlayfs names the highest first
+	c.process.Env = append(os.Environ(), "ROOT="+c.t.TempDir(), "DISK="+c.disk, "TLS="+c.tls, "LOWER="+strings.Join(lower, ":"))
 	c.process.Stdout, c.process.Stderr = log, log
 	c.process.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -196,12 +197,16 @@ func TestCentralRefusesAnAddressThatNobodyKnows(t *testing.T) {
 // node starts a database and a node on it, in userspace.
 func node(t *testing.T) *container {
 	t.Helper()
-	lower := layers(t)
+	return nodeOf(t, layers(t), "userspace")
+}
+
+func nodeOf(t *testing.T, lower []string, datapath string) *container {
+	t.Helper()
 	net := newNetwork(t, "10.99.0.1")
 	db := net.container(t, lower, "OVN_DB_IPS=10.99.0.1", "POD_IP=10.99.0.1", "start-central.sh")
 	db.eventually("", "healthy-central.sh", "ready")
 	c := net.container(t, lower,
-		"OVN_DB_IPS=10.99.0.1", "KUBE_NODE_NAME=worker", "OVS_DATAPATH=userspace", "start-ovs.sh")
+		"OVN_DB_IPS=10.99.0.1", "KUBE_NODE_NAME=worker", "OVS_DATAPATH="+datapath, "start-ovs.sh")
 	c.eventually("", "healthy-ovs.sh")
 	c.run("ovs-vsctl", "set", "Open_vSwitch", ".",
 		"external_ids:ovn-encap-type=geneve", "external_ids:ovn-encap-ip=10.99.0.1")
@@ -272,5 +277,40 @@ func TestNodeRefusesAKernelWithoutOpenvswitch(t *testing.T) {
 	c := net.container(t, lower, "OVN_DB_IPS=10.99.0.1", "KUBE_NODE_NAME=worker", "OVS_DATAPATH=kernel", "start-ovs.sh")
 	if err := c.process.Wait(); err == nil || !c.logged("this kernel has no module openvswitch") {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// pretendKernel is a layer in which the kernel seems to have openvswitch and
+// vswitchd takes its dummy datapath for the kernel's: enough to see when it is
+// told to go on, not what becomes of packets.
+func pretendKernel(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	wrapper := "#!/bin/sh\nexec /usr/lib/openvswitch-switch/ovs-vswitchd --enable-dummy=system \"$@\"\n"
+	if err := errors.Join(
+		os.MkdirAll(root+"/sys/module/openvswitch", 0o755),
+		os.MkdirAll(root+"/kube-ovn", 0o755),
+		os.WriteFile(root+"/kube-ovn/ovs-vswitchd", []byte(wrapper), 0o755),
+	); err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// A vswitchd that starts again keeps the kernel's flows until ovn-controller
+// has filled br-int, and not longer.
+func TestNodeHoldsFlowsOverARestart(t *testing.T) {
+	c := nodeOf(t, append(layers(t), pretendKernel(t)), "kernel")
+	c.eventually("geneve", "ovs-vsctl", "get", "Open_vSwitch", ".", "external_ids:ovn-encap-type")
+	c.eventually("enough", "sh", "-c", "[ $(ovs-ofctl dump-flows br-int | wc -l) -gt 10 ] && echo enough")
+	if c.logged("released") {
+		t.Error("flows were held although there was no br-int yet")
+	}
+	c.run("sh", "-c", "kill -9 $(cat /run/openvswitch/ovs-vswitchd.pid)")
+	c.eventually("true", "ovs-vsctl", "--no-wait", "get", "Open_vSwitch", ".", "other_config:flow-restore-wait")
+	c.eventually("gone", "sh", "-c", "ovs-vsctl --no-wait get Open_vSwitch . other_config:flow-restore-wait || echo gone")
+	c.eventually("enough", "sh", "-c", "[ $(ovs-ofctl dump-flows br-int | wc -l) -gt 10 ] && echo enough")
+	if !c.logged("flows of the datapath released") || c.logged("br-int has 0 rules") {
+		t.Error("flows were released by the clock")
 	}
 }
