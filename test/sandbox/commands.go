@@ -95,6 +95,7 @@ func upCommand(p *place) *cobra.Command {
 	}
 	flags := command.Flags()
 	flags.IntVar(&options.Nodes, "nodes", 3, "number of workers, beside the control plane")
+	flags.IntVar(&options.Masters, "masters", 1, "nodes that run OVN's databases, the control plane first: 1, 3 or 5")
 	flags.StringVar(&options.Datapath, "datapath", "auto", "where Open vSwitch forwards: kernel, userspace, or auto")
 	flags.StringVar(&options.Family, "ip-family", "dual", "ipv4, ipv6 or dual")
 	flags.StringVar(&options.ProxyMode, "proxy-mode", "iptables", "kube-proxy's mode: iptables, nftables or ipvs")

@@ -11,9 +11,11 @@ import (
 )
 
 // Options are what a user decides about a cluster. They are kept for its
-// lifetime; only the number of nodes may grow.
+// lifetime; only the number of nodes and masters may grow.
 type Options struct {
-	Nodes     int    `json:"nodes"`
+	Nodes int `json:"nodes"`
+	// Masters is how many nodes, the control plane first, run OVN's databases.
+	Masters   int    `json:"masters"`
 	Family    string `json:"ipFamily"`
 	Datapath  string `json:"datapath"`
 	ProxyMode string `json:"proxyMode"`
@@ -23,6 +25,9 @@ type Options struct {
 func (o Options) Check() error {
 	if o.Nodes < 1 || o.Nodes > 200 {
 		return fmt.Errorf("--nodes %d: give 1 to 200", o.Nodes)
+	}
+	if o.Masters < 1 || o.Masters > o.Nodes+1 || o.Masters%2 == 0 {
+		return fmt.Errorf("--masters %d: give an odd number, at most one more than --nodes", o.Masters)
 	}
 	for flag, choice := range map[string]struct {
 		value   string
@@ -47,8 +52,14 @@ func (o Options) fits(asked Options) error {
 	if asked.Nodes < o.Nodes {
 		return fmt.Errorf("the sandbox has %d nodes and cannot lose any: run 'sandbox down' first, or 'sandbox power off n%d'", o.Nodes, o.Nodes)
 	}
+	if asked.Masters < o.Masters {
+		return fmt.Errorf("the sandbox has %d masters and cannot lose any: run 'sandbox down' first", o.Masters)
+	}
 	return nil
 }
+
+// masters are the nodes that run OVN's databases.
+func (o Options) masters() []string { return o.nodes()[:o.Masters] }
 
 // Names of machines that are not workers.
 const (

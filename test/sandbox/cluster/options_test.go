@@ -29,12 +29,13 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestOptionsAreChecked(t *testing.T) {
-	good := Options{Nodes: 3, Family: "dual", Datapath: "auto", ProxyMode: "iptables"}
+	good := Options{Nodes: 3, Masters: 1, Family: "dual", Datapath: "auto", ProxyMode: "iptables"}
 	if err := good.Check(); err != nil {
 		t.Error(err)
 	}
 	for name, change := range map[string]func(*Options){
 		"--nodes":      func(o *Options) { o.Nodes = 0 },
+		"--masters":    func(o *Options) { o.Masters = 2 },
 		"--ip-family":  func(o *Options) { o.Family = "both" },
 		"--datapath":   func(o *Options) { o.Datapath = "" },
 		"--proxy-mode": func(o *Options) { o.ProxyMode = "userspace" },
@@ -48,7 +49,7 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 func TestOnlyTheNumberOfNodesMayGrow(t *testing.T) {
-	there := Options{Nodes: 3, Family: "dual", Datapath: "auto", ProxyMode: "iptables"}
+	there := Options{Nodes: 3, Masters: 1, Family: "dual", Datapath: "auto", ProxyMode: "iptables"}
 	more, fewer, other := there, there, there
 	more.Nodes, fewer.Nodes, other.Family = 4, 2, "ipv4"
 	if err := there.fits(more); err != nil {

@@ -239,7 +239,14 @@ func (c *Cluster) awaitNodes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Kubectl(ctx, "label", "--overwrite", "node", controlPlane, "node-role.kubernetes.io/control-plane=")
+	if _, err := c.Kubectl(ctx, "label", "--overwrite", "node", controlPlane, "node-role.kubernetes.io/control-plane="); err != nil {
+		return err
+	}
+	if c.options.Masters == 1 {
+		return nil // the control plane is where the chart puts them by itself
+	}
+	args := append([]string{"label", "--overwrite", "node"}, c.options.masters()...)
+	_, err = c.Kubectl(ctx, append(args, "kube-ovn/role=master")...)
 	return err
 }
 
