@@ -6,42 +6,66 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+
+	"golang.org/x/sys/unix"
 
 	"hawser/internal/cniwire"
 )
 
 // Call asks the agent. Every failure is a *cniwire.Error: the agent's own, or
-// one that says that the agent cannot be reached and what to do about it.
+// one that says that the agent cannot be reached and what to do about it. An
+// agent that is away for a moment is waited for, except in a STATUS, and one that
+// dies in the middle of a call is asked again: all verbs may be repeated.
 func Call(ctx context.Context, call cniwire.Call) (*cniwire.Result, error) {
+	response, err := ask(ctx, call)
+	if died(err) {
+		response, err = ask(ctx, call)
+	}
+	switch {
+	case err != nil:
+		return nil, unreachable(call, err)
+	case response.Error != nil:
+		return nil, response.Error
+	case call.Verb == cniwire.Add && response.Result == nil:
+		return nil, unreachable(call, errors.New("its answer has no result"))
+	}
+	return response.Result, nil
+}
+
+// ask makes one HTTP request.
+func ask(ctx context.Context, call cniwire.Call) (response cniwire.Response, err error) {
 	body, err := json.Marshal(call.Request)
 	if err != nil {
-		return nil, unreachable(call, err)
+		return response, err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://agent"+cniwire.Path(call.Verb), bytes.NewReader(body))
 	if err != nil {
-		return nil, unreachable(call, err)
+		return response, err
+	}
+	wait := absence
+	if call.Verb == cniwire.Status {
+		wait = 0
 	}
 	agent := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", call.Socket)
+		return dial(ctx, call.Socket, wait)
 	}}}
 	answer, err := agent.Do(request)
 	if err != nil {
-		return nil, unreachable(call, err)
+		return response, err
 	}
 	defer answer.Body.Close()
-	var response cniwire.Response
 	if err := json.NewDecoder(answer.Body).Decode(&response); err != nil {
-		return nil, unreachable(call, fmt.Errorf("its answer (%s) is not one of ours: %w", answer.Status, err))
+		return response, fmt.Errorf("its answer (%s) is not one of ours: %w", answer.Status, err)
 	}
-	if response.Error != nil {
-		return nil, response.Error
-	}
-	if call.Verb == cniwire.Add && response.Result == nil {
-		return nil, unreachable(call, fmt.Errorf("its answer (%s) has no result", answer.Status))
-	}
-	return response.Result, nil
+	return response, nil
+}
+
+// died tells whether the agent was there but went before it answered.
+func died(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
 }
 
 // unreachable asks the runtime to try again: agents come back, after an upgrade

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func TestCall(t *testing.T) {
 		says   string
 	}{
 		"the agent's own error":  {t.Context(), cniwire.Add, agent(t, says(`{"error":{"code":11,"message":"subnet x is full"}}`)), cniwire.CodeTryAgainLater, "subnet x is full"},
-		"no agent":               {t.Context(), cniwire.Add, "/nonexistent", cniwire.CodeTryAgainLater, "app=kube-ovn-cni"},
+		"no agent":               {t.Context(), cniwire.Add, "/nonexistent/s", cniwire.CodeTryAgainLater, "app=kube-ovn-cni"},
 		"no agent for STATUS":    {t.Context(), cniwire.Status, "/nonexistent", cniwire.CodeNotAvailable, "/nonexistent"},
 		"somebody else":          {t.Context(), cniwire.Add, agent(t, says(`404 page not found`)), cniwire.CodeTryAgainLater, "not one of ours"},
 		"ADD without a result":   {t.Context(), cniwire.Add, agent(t, says(`{}`)), cniwire.CodeTryAgainLater, "no result"},
@@ -66,6 +67,63 @@ func TestCall(t *testing.T) {
 	result, err := Call(t.Context(), cniwire.Call{Socket: agent(t, says(`{"result":{"mac":"0a:00:00:00:00:01"}}`)), Verb: cniwire.Add})
 	if err != nil || result.MAC != "0a:00:00:00:00:01" {
 		t.Errorf("success: %+v (%v)", result, err)
+	}
+}
+
+// TestWaitsForTheAgent: one that is replaced while a call comes is waited for, by
+// an event; one that dies in the middle of a call is asked again.
+func TestWaitsForTheAgent(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	var came time.Time
+	serve := func(answer http.HandlerFunc) *http.Server {
+		_ = os.Remove(socket)
+		listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		listener.SetUnlinkOnClose(false)
+		server := &http.Server{Handler: answer}
+		go func() { _ = server.Serve(listener) }()
+		came = time.Now()
+		_ = os.Chmod(socket, 0o600)
+		return server
+	}
+	add := cniwire.Call{Socket: socket, Verb: cniwire.Add}
+	for _, before := range []string{"never was one", "one was stopped"} {
+		started := make(chan *http.Server, 1)
+		time.AfterFunc(100*time.Millisecond, func() { started <- serve(says(`{"result":{"mac":"0a:00:00:00:00:01"}}`)) })
+		if _, err := Call(t.Context(), add); err != nil {
+			t.Errorf("%s: %v", before, err)
+		}
+		server := <-started
+		if took := time.Since(came); took > time.Second {
+			t.Errorf("%s: noticed after %s", before, took)
+		}
+		server.Close() // leaves the socket's file, at which nobody listens
+	}
+	first := true
+	server := serve(func(w http.ResponseWriter, r *http.Request) {
+		if first {
+			first = false
+			panic(http.ErrAbortHandler)
+		}
+		says(`{"result":{}}`)(w, r)
+	})
+	defer server.Close()
+	if _, err := Call(t.Context(), add); err != nil {
+		t.Errorf("an agent that died once: %v", err)
+	}
+}
+
+func TestDialGivesUp(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	began := time.Now()
+	if _, err := dial(t.Context(), socket, 50*time.Millisecond); !nobodyListens(err) || time.Since(began) > 5*time.Second {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+	if _, err := dial(t.Context(), "/nonexistent/s", time.Minute); err == nil || !strings.Contains(err.Error(), "/nonexistent") {
+		t.Errorf("no folder: %v", err)
 	}
 }
 

@@ -145,7 +145,7 @@ func TestSetsIPv6UpInThePod(t *testing.T) {
 	netnstest.Enter(t)
 	pod := netnstest.New(t)
 	pod.Do(func() error { return os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0) })
-	_, _ = invoke(folder, "ADD", pod.Path(), `{"cniVersion":"1.0.0","name":"x","type":"kube-ovn","server_socket":"/nonexistent"}`)
+	_, _ = invoke(folder, "ADD", pod.Path(), `{"cniVersion":"1.0.0","name":"x","type":"kube-ovn","server_socket":"/nonexistent/s"}`)
 	pod.IP("link add eth0 type veth peer name other")
 	pod.Do(func() error {
 		for key, want := range map[string]string{"all/disable_ipv6": "0", "eth0/disable_ipv6": "0", "eth0/accept_ra": "0", "eth0/accept_dad": "0"} {
@@ -179,7 +179,7 @@ func TestPluginAlone(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	config := `{"cniVersion":"1.0.0","name":"x","type":"kube-ovn","server_socket":"` + socket + `"}`
 
-	out, err := invoke(folder, "ADD", pod.Path(), config)
+	out, err := invoke(folder, "ADD", pod.Path(), strings.ReplaceAll(config, socket, "/nonexistent/s"))
 	if err == nil || !strings.Contains(out, `"code": 11`) || !strings.Contains(out, "app=kube-ovn-cni") {
 		t.Errorf("without an agent: %v %s", err, out)
 	}
