@@ -274,6 +274,29 @@ func TestEncapAddress(t *testing.T) {
 	}
 }
 
+// TestPortFollowsDevice: OVS listens to the device that a port was added with.
+func TestPortFollowsDevice(t *testing.T) {
+	hasPort := func(in Input) bool {
+		result, _ := Plan(in)
+		return strings.Contains(result.Desired.Text(), "port hwencap on br-encap")
+	}
+	if !hasPort(load(t, "testdata/userspace-dual/in.yaml")) {
+		t.Error("no port for a device that is there")
+	}
+	for name, change := range map[string]func(links []host.Link) []host.Link{
+		"gone":            func(links []host.Link) []host.Link { return links[:1] },
+		"on another NIC":  func(links []host.Link) []host.Link { links[1].Parent = "eth9"; return links },
+		"of another MAC":  func(links []host.Link) []host.Link { links[1].MAC[5]++; return links },
+		"of another kind": func(links []host.Link) []host.Link { links[1].Kind = "dummy"; return links },
+	} {
+		in := load(t, "testdata/userspace-dual/in.yaml")
+		in.Host.Links = change(in.Host.Links)
+		if hasPort(in) {
+			t.Errorf("%s: the port stays with a device that will be made anew", name)
+		}
+	}
+}
+
 // TestBrokenTunnelIsKept: a wrong setting takes nothing from running pods.
 func TestBrokenTunnelIsKept(t *testing.T) {
 	in := load(t, "testdata/userspace-dual/in.yaml")

@@ -22,7 +22,7 @@ func userspaceTunnel(in Input, leg leg, end endpoint) (tunnel, *plan.Problem) {
 		Name: host.EncapLink, Kind: host.KindMacvlan, Parent: end.nic.Name,
 		MAC: encapMAC(end.nic.MAC), MTU: end.nic.MTU, NoARP: true, Up: true,
 	}
-	desired := encapBridge(link, []host.Address{{Link: host.EncapBridge, Prefix: address}})
+	desired := encapBridge(in.Host, link, []host.Address{{Link: host.EncapBridge, Prefix: address}})
 	desired.ExternalIDs = encapIDs(in, address.Addr())
 	desired.Isolated = append(desired.Isolated, podLinks(in.Host)...)
 	return tunnel{desired: desired, podMTU: podMTU(in, end.nic.MTU, address.Addr())}, nil
@@ -30,13 +30,21 @@ func userspaceTunnel(in Input, leg leg, end endpoint) (tunnel, *plan.Problem) {
 
 // encapBridge wants the bridge, its one port and its address. The bridge has
 // the MAC of the macvlan, which passes no unicast frame to another.
-func encapBridge(link host.Link, addresses []host.Address) host.Desired {
+//
+// The port is wanted only while the device is there, as it should be. So a
+// device that is made anew has its port taken away and, when its coming is told,
+// given back: ovs-vswitchd would go on to listen to the old one, which is gone.
+func encapBridge(snapshot host.Snapshot, link host.Link, addresses []host.Address) host.Desired {
+	var ports []host.BridgePort
+	if have, ok := snapshot.Link(link.Name); ok && have.Kind == link.Kind && have.Parent == link.Parent && have.MAC == link.MAC {
+		ports = append(ports, host.BridgePort{Bridge: host.EncapBridge, Name: link.Name})
+	}
 	return host.Desired{
 		Isolated: []string{link.Name},
 		Confined: addresses,
 		Switching: host.Switching{
 			Bridges: []host.Bridge{{Name: host.EncapBridge, DatapathType: "netdev", FailMode: "standalone", MAC: link.MAC}},
-			Ports:   []host.BridgePort{{Bridge: host.EncapBridge, Name: link.Name}},
+			Ports:   ports,
 		},
 		Network: host.Network{
 			Links:     []host.Link{link, {Name: host.EncapBridge, Up: true}},
@@ -143,7 +151,7 @@ func keepTunnel(in Input) tunnel {
 			addresses = append(addresses, address)
 		}
 	}
-	desired := encapBridge(link, addresses)
+	desired := encapBridge(in.Host, link, addresses)
 	desired.Isolated = append(desired.Isolated, podLinks(in.Host)...)
 	return tunnel{desired: desired}
 }
