@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -32,7 +33,8 @@ func Choose(c Cluster, pod *corev1.Pod, ns *corev1.Namespace, subnets []*kubeovn
 		fitting = slices.DeleteFunc(slices.Clone(bound), func(s *kubeovnv1.Subnet) bool { return !holdsAny(c, s, pinned) })
 	}
 	if len(fitting) == 0 {
-		r.report(plan.OutOfSubnet, "the address asked for is in none of the subnets of namespace %s: %s", ns.Name, strings.Join(namesOf(bound), ", "))
+		asked := cmp.Or(r.annotations[kubeovnv1.AnnotationIPAddress], r.annotations[kubeovnv1.AnnotationIPPool])
+		r.report(plan.OutOfSubnet, "%s is in none of the subnets of namespace %s (%s): ask for an address of one of them", asked, ns.Name, strings.Join(namesOf(bound), ", "))
 	}
 	return namesOf(fitting), r.problems
 }
