@@ -15,6 +15,7 @@ const (
 	packageLines = 2500
 	mainLines    = 150
 	typeMethods  = 15
+	medianLines  = 15
 )
 
 // vague are package names that would take in anything.
@@ -41,6 +42,27 @@ func TestSizes(t *testing.T) {
 				t.Errorf("%s.%s has %d methods, more than %d: it does several things", p.path(), name, methods[name], typeMethods)
 			}
 		}
+	}
+}
+
+// TestMedianFunction holds what no limit on the longest can: that most are small.
+func TestMedianFunction(t *testing.T) {
+	_, ours := load(t)
+	var spans []int
+	for _, p := range ours {
+		for _, file := range sources(t, p) {
+			for _, decl := range file.ast.Decls {
+				if function, ok := decl.(*ast.FuncDecl); ok {
+					spans = append(spans, file.span(function))
+				}
+			}
+		}
+	}
+	slices.Sort(spans)
+	median := spans[len(spans)/2]
+	t.Logf("%d functions, median %d lines, longest %d", len(spans), median, spans[len(spans)-1])
+	if median > medianLines {
+		t.Errorf("the median function has %d lines, more than %d", median, medianLines)
 	}
 }
 

@@ -88,6 +88,12 @@ type source struct {
 	path  string
 	lines int
 	ast   *ast.File
+	set   *token.FileSet
+}
+
+// span is how many lines a node takes.
+func (s source) span(node ast.Node) int {
+	return s.set.Position(node.End()).Line - s.set.Position(node.Pos()).Line + 1
 }
 
 // sources are the files of a package, without tests and generated ones.
@@ -103,11 +109,12 @@ func sources(t *testing.T, p pkg) []source {
 		if generated.Match(text) {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, text, parser.SkipObjectResolution|parser.ParseComments)
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, text, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found = append(found, source{filepath.Join(p.path(), name), bytes.Count(text, []byte("\n")), file})
+		found = append(found, source{filepath.Join(p.path(), name), bytes.Count(text, []byte("\n")), file, set})
 	}
 	return found
 }
