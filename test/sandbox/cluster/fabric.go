@@ -140,23 +140,47 @@ func (c *Cluster) awaitReady(ctx context.Context) error {
 	}
 }
 
-// unready lists pods of the system that do not run yet, by what they are at.
+// unready tells which parts of the system do not run yet, and what is wrong
+// with them where it is more than that they start.
 func (c *Cluster) unready(ctx context.Context) string {
-	out, err := c.Kubectl(ctx, "-n", "kube-system", "get", "pods", "--no-headers", "-o", "wide")
+	out, err := c.Kubectl(ctx, "-n", "kube-system", "get", "pods", "--no-headers", "-L", "app")
 	if err != nil {
 		return ""
 	}
-	list := ""
+	counts := map[string]int{}
 	for _, line := range strings.Split(out, "\n") {
-		fields := strings.Fields(line)
-		if len(fields) < 3 || fields[2] == "Completed" || strings.HasPrefix(fields[0], "coredns-") {
-			continue
-		}
-		if have, want, _ := strings.Cut(fields[1], "/"); have != want {
-			list += ", " + fields[0] + " " + fields[2]
+		if part := startingPart(strings.Fields(line)); part != "" {
+			counts[part]++
 		}
 	}
-	return list
+	var parts []string
+	for _, part := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s ×%d", part, counts[part]))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "; not ready: " + strings.Join(parts, ", ")
+}
+
+// startingPart reads a line of kubectl's: name, ready, status, restarts, age,
+// app. Pods without the label app are not ours.
+func startingPart(fields []string) string {
+	if len(fields) < 6 {
+		return ""
+	}
+	ready, status, app := fields[1], fields[2], fields[len(fields)-1]
+	if have, want, _ := strings.Cut(ready, "/"); have == want || status == "Completed" || strings.HasPrefix(app, "<") {
+		return ""
+	}
+	switch status {
+	case "Pending", "ContainerCreating", "PodInitializing", "Running", "Terminating":
+		return app
+	}
+	if strings.HasPrefix(status, "Init:") && strings.Contains(status, "/") {
+		return app
+	}
+	return app + " (" + status + ")"
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -129,3 +129,18 @@ func TestGroup(t *testing.T) {
 		}
 	}
 }
+
+func TestStartingPart(t *testing.T) {
+	for line, want := range map[string]string{
+		"kube-ovn-cni-4rhx5 0/1 Init:0/1 0 5s kube-ovn-cni":                   "kube-ovn-cni",
+		"kube-ovn-cni-4rhx5 0/1 Init:ErrImagePull 0 5s kube-ovn-cni":          "kube-ovn-cni (Init:ErrImagePull)",
+		"ovn-central-d7-42nkl 1/2 CrashLoopBackOff 3 (5s ago) 1m ovn-central": "ovn-central (CrashLoopBackOff)",
+		"ovs-ovn-hhbqh 1/1 Running 0 9s ovs":                                  "",
+		"coredns-f58-j2s54 0/1 Pending 0 4m <none>":                           "",
+		"": "",
+	} {
+		if got := startingPart(strings.Fields(line)); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+}
