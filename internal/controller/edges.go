@@ -19,6 +19,9 @@ type Network interface {
 	Apply(ctx context.Context, owner logical.Owner, want logical.State) (changed int, err error)
 	// Owners lists every owner that has rows.
 	Owners() []logical.Owner
+	// Renewed tells that the connection was lost and made again: the database
+	// may be an older one, or empty.
+	Renewed() <-chan struct{}
 }
 
 // Recorder writes events on objects (k8s.io/client-go/tools/events).

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -185,6 +186,36 @@ func TestSweep(t *testing.T) {
 	c.stop()
 	w.start()
 	w.gone("there.was", w.ports)
+}
+
+// The database loses its disk: everything is written again, and nobody's address
+// changes.
+func TestDatabaseComesBackEmpty(t *testing.T) {
+	w := newWorld(t)
+	c := w.start()
+	w.namespace("shop")
+	w.node("n1", "172.30.0.11")
+	pod := w.pod("shop", "web", "n1")
+	given := w.allocated(pod)
+	before := w.ports()
+	c.quiet()
+	c.writes.reset()
+	w.nb.Kill()
+	w.nb.Empty()
+	w.nb.Start()
+	w.eventually("the ports are not written again", func() error {
+		if now := w.ports(); len(now) != len(before) {
+			return errors.New(now)
+		}
+		return nil
+	})
+	c.quiet()
+	if now := w.allocated(pod); now[kubeovnv1.AnnotationIPAddress] != given[kubeovnv1.AnnotationIPAddress] {
+		t.Errorf("had %v, has %v", given, now)
+	}
+	if n := c.writes.total(); n != 0 {
+		t.Errorf("writes to the API: %s", c.writes.all())
+	}
 }
 
 func TestFinishedPodGivesItsAddressBack(t *testing.T) {

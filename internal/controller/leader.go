@@ -32,8 +32,16 @@ func (l *Leader) Start(ctx context.Context) error {
 		return err
 	}
 	log.FromContext(ctx).Info("leading")
-	<-ctx.Done()
-	return nil
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.Fabric.Network.Renewed():
+			if err := l.Fabric.Resync(ctx); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 func (l *Leader) prepare(ctx context.Context) error {

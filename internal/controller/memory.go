@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -84,16 +86,36 @@ func (f *Fabric) Sweep() {
 	}
 }
 
+// Resync asks for every owner that has rows, and every object that should have
+// some, to be looked at: the database has been away, and may come back without
+// what was written last, or empty.
+func (f *Fabric) Resync(ctx context.Context) error {
+	f.Sweep()
+	for kind, list := range map[string]client.ObjectList{
+		"Vpc": &kubeovnv1.VpcList{}, "Subnet": &kubeovnv1.SubnetList{}, "Node": &corev1.NodeList{}, "Pod": &corev1.PodList{},
+	} {
+		if err := f.Cache.List(ctx, list, shared); err != nil {
+			return fmt.Errorf("listing what to write again: %w", err)
+		}
+		_ = meta.EachListItem(list, func(item runtime.Object) error {
+			object := item.(client.Object)
+			f.wakeOwner(logical.Owner{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()})
+			return nil
+		})
+	}
+	return nil
+}
+
 func (f *Fabric) wakeOwner(owner logical.Owner) {
 	request := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: owner.Namespace, Name: owner.Name}}
 	switch owner.Kind {
 	case "Pod":
-		f.boxes.pods.Add(request)
+		f.boxes.pods.AddLater(request)
 	case "Node":
-		f.boxes.nodes.Add(request)
+		f.boxes.nodes.AddLater(request)
 	case "Subnet":
-		f.boxes.subnets.Add(request)
+		f.boxes.subnets.AddLater(request)
 	case "Vpc":
-		f.boxes.vpcs.Add(request)
+		f.boxes.vpcs.AddLater(request)
 	}
 }

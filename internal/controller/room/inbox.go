@@ -22,19 +22,12 @@ type Inbox struct {
 }
 
 // Start is called by the controller that the inbox belongs to. What came before
-// is of no hurry: it is the work of a start, which must not hold up new pods.
+// is of no hurry: it is the work of a start.
 func (i *Inbox) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.queue = queue
-	priority := handler.LowPriority
-	if ranked, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-		ranked.AddWithOpts(priorityqueue.AddOpts{After: i.After, Priority: &priority}, i.early...)
-	} else {
-		for _, request := range i.early {
-			queue.AddAfter(request, i.After)
-		}
-	}
+	i.later(i.early...)
 	i.early = nil
 	return nil
 }
@@ -48,6 +41,29 @@ func (i *Inbox) Add(request reconcile.Request) {
 		return
 	}
 	i.queue.AddAfter(request, i.After)
+}
+
+// AddLater is for what must not hold up anything that has just happened, such
+// as a look at every object there is.
+func (i *Inbox) AddLater(request reconcile.Request) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.queue == nil {
+		i.early = append(i.early, request)
+		return
+	}
+	i.later(request)
+}
+
+func (i *Inbox) later(requests ...reconcile.Request) {
+	if ranked, ok := i.queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		low := handler.LowPriority
+		ranked.AddWithOpts(priorityqueue.AddOpts{After: i.After, Priority: &low}, requests...)
+		return
+	}
+	for _, request := range requests {
+		i.queue.AddAfter(request, i.After)
+	}
 }
 
 // String is how logs call the source.
