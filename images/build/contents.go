@@ -10,9 +10,6 @@ import (
 	"hawser/images/oci"
 )
 
-// triplets are Debian's names of the architectures in library paths.
-var triplets = map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
-
 // part is an image with the key of the packages below it, which stands for the
 // content of its lowest layer.
 type part struct {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"slices"
 
 	"hawser/images"
 )
@@ -32,7 +34,26 @@ func (o *options) compile(ctx context.Context, layer, architecture, directory st
 	if err := command.Run(); err != nil {
 		return "", fmt.Errorf("go build of %s: %w", layer, err)
 	}
-	return root, nil
+	return root, keepOnly(target, packages)
+}
+
+// keepOnly removes what an earlier run left in a layer's directory: programs
+// that are in the list no more.
+func keepOnly(directory string, packages []string) error {
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		wanted := slices.ContainsFunc(packages, func(name string) bool { return path.Base(name) == entry.Name() })
+		if wanted {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(directory, entry.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // scripts writes the start scripts, which are embedded in package images, as a

@@ -45,7 +45,7 @@ func (o *options) validate() error {
 		}
 	}
 	for _, architecture := range o.architectures {
-		if _, known := triplets[architecture]; !known {
+		if !slices.Contains([]string{"amd64", "arm64"}, architecture) {
 			return fmt.Errorf("--arch %q: there are amd64 and arm64", architecture)
 		}
 	}
