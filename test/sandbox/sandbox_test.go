@@ -128,6 +128,15 @@ func TestSandbox(t *testing.T) {
 		}
 	})
 	t.Run("power off is a power cut", b.powerCut)
+	t.Run("the control plane comes back with what it knew", func(t *testing.T) {
+		b.run("kubectl", "--", "create", "namespace", "remembered")
+		b.run("power", "off", "cp")
+		if _, err := b.try("kubectl", "--", "get", "nodes"); err == nil || !strings.Contains(err.Error(), "power on cp") {
+			t.Errorf("kubectl without a control plane: %v", err)
+		}
+		b.run("power", "on", "cp")
+		b.run("kubectl", "--", "get", "namespace", "remembered")
+	})
 	t.Run("the host's settings are out of reach", func(t *testing.T) {
 		if _, err := b.try("exec", "n1", "--", "sysctl", "-w", "vm.swappiness=11"); err == nil {
 			t.Error("a node can write the host's vm.swappiness")

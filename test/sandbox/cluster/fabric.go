@@ -39,12 +39,23 @@ func (c *Cluster) install(ctx context.Context, fabric Fabric) error {
 	for _, value := range fabric.Set {
 		args = append(args, "--set", value)
 	}
+	if err := c.unblock(ctx); err != nil {
+		return err
+	}
 	command := exec.CommandContext(ctx, c.tools.Helm, args...)
-	command.Env = os.Environ()
 	if _, err := c.inNetwork(command, controlPlane); err != nil {
 		return err
 	}
 	return c.replace(ctx)
+}
+
+// unblock removes helm's record of an installation that was killed half-way,
+// which would make it refuse every other. Its objects carry the release's name
+// and are taken over by the next; that no other helm runs, our lock sees to.
+func (c *Cluster) unblock(ctx context.Context) error {
+	_, err := c.Kubectl(ctx, "-n", "kube-system", "delete", "secret", "--ignore-not-found", "-l",
+		"owner=helm,name="+release+",status in (pending-install,pending-upgrade,pending-rollback)")
+	return err
 }
 
 // workloads are what runs from an archive of ours. A tag stays the same while

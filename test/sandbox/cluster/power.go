@@ -66,10 +66,14 @@ func (c *Cluster) awaitServices(ctx context.Context, name string) error {
 		return nil
 	}
 	complaint := fmt.Sprintf("the kubelet of %s does not come up: look at 'sandbox logs %s kubelet'", name, name)
-	return c.await(ctx, time.Minute, complaint, func() bool {
+	err := c.await(ctx, startWithin, complaint, func() bool {
 		command, err := c.InMachine(ctx, name, "curl", "-fsS", "-m", "2", "http://127.0.0.1:10248/healthz")
 		return err == nil && command.Run() == nil
 	})
+	if err == nil && name == controlPlane {
+		err = c.awaitAPI(ctx)
+	}
+	return err
 }
 
 // Down takes the sandbox away, all of it, whatever state it is in.

@@ -46,7 +46,7 @@ func (c *Cluster) kubectlPath() (string, error) {
 // inNetwork runs a program of the host in a machine's network, with the
 // kubeconfig in its environment, and returns what it printed.
 func (c *Cluster) inNetwork(command *exec.Cmd, machine string) (string, error) {
-	command.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig())
+	command.Env = c.clientEnvironment()
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	if err := lab.Do(c.Namespace(machine), command.Start); err != nil {
@@ -56,6 +56,19 @@ func (c *Cluster) inNetwork(command *exec.Cmd, machine string) (string, error) {
 		return stdout.String(), fmt.Errorf("%s %s: %w: %s", filepath.Base(command.Path), strings.Join(command.Args[1:], " "), err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
+}
+
+// clientEnvironment is ours with the sandbox's kubeconfig, and without what
+// would send requests elsewhere: no proxy is reached from in there.
+func (c *Cluster) clientEnvironment() []string {
+	var environment []string
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if name != "KUBECONFIG" && !strings.HasSuffix(strings.ToUpper(name), "_PROXY") {
+			environment = append(environment, variable)
+		}
+	}
+	return append(environment, "KUBECONFIG="+c.Kubeconfig())
 }
 
 // InMachine is a command inside a machine: in its namespaces, with its root.
@@ -119,7 +132,7 @@ func (c *Cluster) BecomeInNetwork(name string, args []string) error {
 	if err := lab.Enter(c.Namespace(name)); err != nil {
 		return err
 	}
-	return unix.Exec(program, args, append(os.Environ(), "KUBECONFIG="+c.Kubeconfig()))
+	return unix.Exec(program, args, c.clientEnvironment())
 }
 
 // BecomeKubectl replaces this program by kubectl.
@@ -132,5 +145,5 @@ func (c *Cluster) BecomeKubectl(args []string) error {
 	if err := lab.Enter(c.Namespace(controlPlane)); err != nil {
 		return err
 	}
-	return unix.Exec(program, append([]string{"kubectl"}, args...), append(os.Environ(), "KUBECONFIG="+c.Kubeconfig()))
+	return unix.Exec(program, append([]string{"kubectl"}, args...), c.clientEnvironment())
 }

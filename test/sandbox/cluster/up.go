@@ -222,9 +222,13 @@ func (c *Cluster) awaitAPIAndStock(ctx context.Context) error {
 	return group.Wait()
 }
 
+// startWithin is how long programs may take to start on a machine that is busy
+// with other things; on an idle one it is seconds.
+const startWithin = 3 * time.Minute
+
 // awaitAPI waits until the API server answers, or the control plane is off.
 func (c *Cluster) awaitAPI(ctx context.Context) error {
-	return c.await(ctx, time.Minute, "the API server does not answer: look at 'sandbox logs cp kube-apiserver'", func() bool {
+	return c.await(ctx, startWithin, "the API server does not answer: look at 'sandbox logs cp kube-apiserver'", func() bool {
 		out, err := c.Kubectl(ctx, "get", "--raw", "/readyz")
 		return err == nil && out == "ok"
 	})
@@ -232,7 +236,7 @@ func (c *Cluster) awaitAPI(ctx context.Context) error {
 
 // awaitNodes waits until every kubelet has registered its node, and marks them.
 func (c *Cluster) awaitNodes(ctx context.Context) error {
-	err := c.await(ctx, 2*time.Minute, "not all kubelets have registered: look at 'sandbox logs NODE kubelet'", func() bool {
+	err := c.await(ctx, startWithin, "not all kubelets have registered: look at 'sandbox logs NODE kubelet'", func() bool {
 		out, err := c.Kubectl(ctx, "get", "nodes", "-o", "name")
 		return err == nil && len(strings.Fields(out)) >= len(c.options.nodes())
 	})
