@@ -3,6 +3,8 @@ package controller
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -23,13 +25,15 @@ type barrier struct {
 	dead    bool
 	reached chan struct{}
 	release chan struct{}
+	passed  chan struct{} // the step that was held up has been made, or refused
 	once    sync.Once
+	twice   sync.Once
 }
 
 var errKilled = errors.New("the process is gone")
 
 func newBarrier(step string, kill bool) *barrier {
-	return &barrier{step: step, kill: kill, reached: make(chan struct{}), release: make(chan struct{})}
+	return &barrier{step: step, kill: kill, reached: make(chan struct{}), release: make(chan struct{}), passed: make(chan struct{})}
 }
 
 // at is called before every write of the controller.
@@ -54,17 +58,32 @@ func (b *barrier) at(step, about string) error {
 	return nil
 }
 
+// over is called after every write.
+func (b *barrier) over(step, about string) {
+	select {
+	case <-b.reached:
+		if step == b.step && strings.HasPrefix(about, "web") {
+			b.twice.Do(func() { close(b.passed) })
+		}
+	default:
+	}
+}
+
 func (b *barrier) install(c *controllerUnderTest) {
 	c.writes.before = func(what string, obj client.Object) error { return b.at(what, obj.GetName()) }
-	c.edge().before = func(owner logical.Owner, want logical.State) error {
-		switch {
-		case owner.Kind != "Pod":
-			return b.at("write other", owner.Name)
-		case len(want.SwitchPorts) == 0:
-			return b.at("drop port", owner.Name)
-		}
-		return b.at("write port", owner.Name)
+	c.writes.after = func(what string, obj client.Object) { b.over(what, obj.GetName()) }
+	c.edge().before = func(owner logical.Owner, want logical.State) error { return b.at(stepOf(owner, want), owner.Name) }
+	c.edge().after = func(owner logical.Owner, want logical.State) { b.over(stepOf(owner, want), owner.Name) }
+}
+
+func stepOf(owner logical.Owner, want logical.State) string {
+	switch {
+	case owner.Kind != "Pod":
+		return "write other"
+	case len(want.SwitchPorts) == 0:
+		return "drop port"
 	}
+	return "write port"
 }
 
 func (b *barrier) wait(t *testing.T) {
@@ -182,6 +201,41 @@ func TestStoppedLeaderDoublesNothing(t *testing.T) {
 				t.Errorf("ports with %s:\n%s", address, strings.Join(rows, "\n"))
 			}
 		})
+	}
+}
+
+// The same over and over: every leader is stopped before a write, deposed by
+// the next one, and goes on when its pod is gone and its address given away.
+func TestStoppedLeadersRoundAfterRound(t *testing.T) {
+	rounds := 12
+	if text := os.Getenv("HAWSER_ROUNDS"); text != "" {
+		rounds, _ = strconv.Atoi(text)
+	}
+	w := newWorld(t)
+	w.namespace("shop")
+	w.node("n1", "172.30.0.11")
+	b := newBarrier(creating[0], false)
+	leader := w.start(b.install)
+	for round := range rounds {
+		pod := w.pod("shop", "web", "n1")
+		b.wait(t)
+		_, lease, _ := leader.fabric.Claims.Registry.Lease("web.shop")
+		address := lease.Addresses[0].String()
+		old, oldBarrier := leader, b
+		b = newBarrier(creating[(round+1)%len(creating)], false)
+		w.remove(pod)
+		leader = w.start(b.install)
+		thief := w.pod("shop", "thief", "n1", "ip_address", address)
+		w.allocated(thief)
+		close(oldBarrier.release)
+		<-oldBarrier.passed
+		if rows := w.portsWith(address); len(rows) != 1 {
+			t.Fatalf("round %d, %s: ports with %s:\n%s", round, oldBarrier.step, address, strings.Join(rows, "\n"))
+		}
+		old.stop()
+		w.eventually(fmt.Sprintf("round %d, %s", round, oldBarrier.step), func() error { return w.consistent("thief") })
+		w.remove(thief)
+		w.eventually(fmt.Sprintf("round %d: the address stays held", round), func() error { return expectAbsent(w, "thief.shop", "web.shop") })
 	}
 }
 

@@ -226,6 +226,16 @@ type counter struct {
 	// before is asked before each write; an error fails the write, and a wait
 	// holds it up.
 	before func(what string, obj client.Object) error
+	after  func(what string, obj client.Object)
+}
+
+func (c *counter) done(what string, obj client.Object) {
+	c.mu.Lock()
+	after := c.after
+	c.mu.Unlock()
+	if after != nil {
+		after(what+" "+kindName(obj), obj)
+	}
 }
 
 func (c *counter) note(what string, obj runtime.Object) error {
@@ -271,18 +281,21 @@ func (c *counter) wrap(api client.WithWatch) client.WithWatch {
 			if err := c.note("create", obj); err != nil {
 				return err
 			}
+			defer c.done("create", obj)
 			return next.Create(ctx, obj, opts...)
 		},
 		Delete: func(ctx context.Context, next client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
 			if err := c.note("delete", obj); err != nil {
 				return err
 			}
+			defer c.done("delete", obj)
 			return next.Delete(ctx, obj, opts...)
 		},
 		Patch: func(ctx context.Context, next client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
 			if err := c.note("patch", obj); err != nil {
 				return err
 			}
+			defer c.done("patch", obj)
 			return next.Patch(ctx, obj, patch, opts...)
 		},
 		SubResourcePatch: func(ctx context.Context, next client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
@@ -299,6 +312,7 @@ type edge struct {
 	*northbound.Client
 	mu     sync.Mutex
 	before func(owner logical.Owner, want logical.State) error
+	after  func(owner logical.Owner, want logical.State)
 	writes int
 }
 
@@ -314,7 +328,11 @@ func (e *edge) Apply(ctx context.Context, owner logical.Owner, want logical.Stat
 	changed, err := e.Client.Apply(ctx, owner, want)
 	e.mu.Lock()
 	e.writes += changed
+	after := e.after
 	e.mu.Unlock()
+	if after != nil {
+		after(owner, want)
+	}
 	var refused *northbound.ConstraintError
 	switch {
 	case errors.Is(err, northbound.ErrParentMissing):
