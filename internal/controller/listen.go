@@ -38,7 +38,7 @@ func (f *Fabric) wakeHolders(name string, old, now *kubeovnv1.IP) {
 		ip = old
 	}
 	if ip == nil {
-		f.wakeByName(name)
+		f.boxes.wakeByName(name)
 		return
 	}
 	kind, key := holderOf(ip)
@@ -55,12 +55,12 @@ func (f *Fabric) wakeHolders(name string, old, now *kubeovnv1.IP) {
 }
 
 // wakeByName is for an object of which only the name is known.
-func (f *Fabric) wakeByName(name string) {
+func (b boxes) wakeByName(name string) {
 	if node, ok := strings.CutPrefix(name, overlay.NodePortName("")); ok {
-		f.boxes.nodes.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: node}})
+		b.nodes.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: node}})
 	}
 	if i := strings.LastIndexByte(name, '.'); i > 0 {
-		f.boxes.pods.Add(reconcile.Request{NamespacedName: client.ObjectKey{Namespace: name[i+1:], Name: name[:i]}})
+		b.pods.Add(reconcile.Request{NamespacedName: client.ObjectKey{Namespace: name[i+1:], Name: name[:i]}})
 	}
 }
 
