@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -292,12 +291,14 @@ func cutCarrier(t testing.TB, node, pod string, duration time.Duration) {
 }
 
 // signalIn sends a signal to every process of a node whose command line holds
-// the words, and tells how many there were. Nodes are told apart by hostname.
+// the words, and tells how many there were. No shell stands between: its own
+// command line would hold the words too.
 func signalIn(t testing.TB, node, words string, signal syscall.Signal) int {
 	t.Helper()
-	script := fmt.Sprintf("pkill -%d -c -f %q || true", signal, words)
-	out := strings.TrimSpace(inNode(t, node, "sh", "-c", script))
+	out, err := run("", "exec", node, "--", "pkill", fmt.Sprintf("-%d", signal), "-c", "-f", words)
 	var count int
-	fmt.Sscan(out, &count)
+	if _, scanned := fmt.Sscan(out, &count); scanned != nil {
+		t.Fatalf("pkill on %s: %q %v", node, out, err)
+	}
 	return count
 }
