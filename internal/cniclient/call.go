@@ -15,13 +15,17 @@ import (
 	"hawser/internal/cniwire"
 )
 
+// repeats is how often an agent that died in the middle of a call is asked again.
+// A dying process may reset the next connection as well.
+const repeats = 3
+
 // Call asks the agent. Every failure is a *cniwire.Error: the agent's own, or
 // one that says that the agent cannot be reached and what to do about it. An
 // agent that is away for a moment is waited for, except in a STATUS, and one that
 // dies in the middle of a call is asked again: all verbs may be repeated.
 func Call(ctx context.Context, call cniwire.Call) (*cniwire.Result, error) {
 	response, err := ask(ctx, call)
-	if died(err) {
+	for again := 0; again < repeats && died(err); again++ {
 		response, err = ask(ctx, call)
 	}
 	switch {
