@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-logr/logr"
 	"github.com/vishvananda/netlink"
 
 	"hawser/internal/host"
@@ -13,6 +14,7 @@ import (
 // work is one run of Make or Apply: what the kernel held when it began, how
 // much was changed since, and what went wrong.
 type work struct {
+	log     logr.Logger
 	handle  *netlink.Handle
 	routes  *routeReader
 	links   map[string]netlink.Link
@@ -34,16 +36,18 @@ func (c *Client) begin(ctx context.Context) (*work, error) {
 	for _, link := range links {
 		byName[link.Attrs().Name] = link
 	}
-	return &work{handle: c.handle, routes: c.routes, links: byName, missing: map[string]bool{}}, nil
+	return &work{log: logr.FromContextOrDiscard(ctx), handle: c.handle, routes: c.routes, links: byName, missing: map[string]bool{}}, nil
 }
 
-// done books one change, or what went wrong with it.
+// done books one change, or what went wrong with it. Each change of a host is
+// logged: whoever wonders at night who it was should find it.
 func (w *work) done(err error, format string, args ...any) {
 	if err != nil {
 		w.errs = append(w.errs, fmt.Errorf(format+": %w", append(args, err)...))
 		return
 	}
 	w.changed++
+	w.log.Info("host network changed", "change", fmt.Sprintf(format, args...))
 }
 
 // link finds a device and books it as missing if it is not there.
