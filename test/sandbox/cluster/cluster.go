@@ -28,6 +28,9 @@ type Cluster struct {
 	tools     tools.Set
 	authority authority
 
+	// held is the lock, while this program has it.
+	held *os.File
+
 	mu sync.Mutex
 	// renewed are the archives that this program imported into some node.
 	renewed []string
@@ -129,7 +132,8 @@ func (c *Cluster) lock() (unlock func(), err error) {
 			}
 		}
 		if same(file, c.lockPath()) {
-			return func() { file.Close() }, nil
+			c.held = file
+			return func() { c.held = nil; file.Close() }, nil
 		}
 		file.Close() // down removed it while we waited: what we hold locks nobody out
 	}

@@ -47,6 +47,9 @@ func (c *Cluster) kubectlPath() (string, error) {
 // kubeconfig in its environment, and returns what it printed.
 func (c *Cluster) inNetwork(command *exec.Cmd, machine string) (string, error) {
 	command.Env = c.clientEnvironment()
+	if c.held != nil { // should we be killed, the lock is its until it ends
+		command.ExtraFiles = []*os.File{c.held}
+	}
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	if err := lab.Do(c.Namespace(machine), command.Start); err != nil {
