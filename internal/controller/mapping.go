@@ -13,6 +13,7 @@ import (
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/controller/claim"
+	"hawser/internal/controller/judgement"
 	"hawser/internal/plan/overlay"
 )
 
@@ -30,7 +31,7 @@ func (m mapping) vpcOfSubnet(_ context.Context, obj client.Object) []reconcile.R
 func (m mapping) neighboursOf(ctx context.Context, obj client.Object) []reconcile.Request {
 	return m.requestsOf(ctx, func(other *kubeovnv1.Subnet) bool {
 		return other.Name != obj.GetName() &&
-			(other.Spec.Private || !isTrue(other.Status.Conditions, kubeovnv1.ConditionReady, other.Generation))
+			(other.Spec.Private || !judgement.Holds(other.Status.Conditions, kubeovnv1.ConditionReady, other.Generation))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/controller/judgement"
 	"hawser/internal/logical"
 	"hawser/internal/plan/overlay"
 )
@@ -26,7 +27,7 @@ func (f *Fabric) Remember(ctx context.Context) error {
 	}
 	for _, subnet := range subnets {
 		network, problems := overlay.Parse(f.Cluster, subnet)
-		if len(problems) == 0 && isTrue(subnet.Status.Conditions, kubeovnv1.ConditionReady, subnet.Generation) {
+		if len(problems) == 0 && judgement.Holds(subnet.Status.Conditions, kubeovnv1.ConditionReady, subnet.Generation) {
 			f.learn(network)
 		}
 	}

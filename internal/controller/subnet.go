@@ -14,6 +14,7 @@ import (
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/controller/claim"
+	"hawser/internal/controller/judgement"
 	"hawser/internal/logical"
 	"hawser/internal/plan"
 	"hawser/internal/plan/overlay"
@@ -41,8 +42,8 @@ func (r *Subnets) Reconcile(ctx context.Context, req reconcile.Request) (reconci
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if verdict.realisable() {
-		verdict.refused, err = r.realise(ctx, subnet)
+	if verdict.Realisable() {
+		verdict.Refused, err = r.realise(ctx, subnet)
 	}
 	if errors.Is(err, ErrParentMissing) {
 		return reconcile.Result{}, nil
@@ -51,10 +52,10 @@ func (r *Subnets) Reconcile(ctx context.Context, req reconcile.Request) (reconci
 }
 
 // judge gathers what a Subnet may clash with, and asks the planners.
-func (r *Subnets) judge(ctx context.Context, subnet *kubeovnv1.Subnet) (judgement, error) {
+func (r *Subnets) judge(ctx context.Context, subnet *kubeovnv1.Subnet) (judgement.Verdict, error) {
 	around, err := r.surroundings(ctx)
 	if err != nil {
-		return judgement{}, err
+		return judgement.Verdict{}, err
 	}
 	network, problems := overlay.Parse(r.Cluster, subnet)
 	if len(problems) == 0 {
@@ -62,7 +63,7 @@ func (r *Subnets) judge(ctx context.Context, subnet *kubeovnv1.Subnet) (judgemen
 	}
 	problems = append(problems, overlay.Check(r.Cluster, subnet, around)...)
 	blocking, others := support.Subnet(subnet)
-	return judgement{problems: problems, blocking: blocking, others: others}, nil
+	return judgement.Verdict{Problems: problems, Blocking: blocking, Others: others}, nil
 }
 
 func (r *Subnets) surroundings(ctx context.Context) (around overlay.Surroundings, err error) {
@@ -135,8 +136,8 @@ func (r *Subnets) gatherNeighbours(ctx context.Context, in *overlay.SubnetInput)
 }
 
 // report writes the conditions, and an event for each that is bad news.
-func (r *Subnets) report(ctx context.Context, subnet *kubeovnv1.Subnet, verdict judgement) error {
-	list, news := merged(subnet.Status.Conditions, verdict.conditions(), subnet.Generation, time.Now())
+func (r *Subnets) report(ctx context.Context, subnet *kubeovnv1.Subnet, verdict judgement.Verdict) error {
+	list, news := judgement.Merge(subnet.Status.Conditions, verdict.Conditions(), subnet.Generation, time.Now())
 	if slices.Equal(list, subnet.Status.Conditions) {
 		return nil
 	}

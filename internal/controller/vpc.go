@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/controller/judgement"
 	"hawser/internal/logical"
 	"hawser/internal/plan"
 	"hawser/internal/plan/overlay"
@@ -43,10 +44,10 @@ func (r *Vpcs) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.
 	if err := r.addFinalizer(ctx, &vpc); err != nil {
 		return reconcile.Result{}, err
 	}
-	verdict := judgement{}
-	verdict.blocking, verdict.others = support.Vpc(&vpc)
-	if verdict.realisable() {
-		verdict.refused, err = r.realise(ctx, &vpc)
+	verdict := judgement.Verdict{}
+	verdict.Blocking, verdict.Others = support.Vpc(&vpc)
+	if verdict.Realisable() {
+		verdict.Refused, err = r.realise(ctx, &vpc)
 	}
 	return reconcile.Result{}, errors.Join(err, r.report(ctx, &vpc, subnets, verdict))
 }
@@ -83,11 +84,11 @@ func (r *Vpcs) attached(ctx context.Context, vpc string) ([]string, error) {
 }
 
 // report writes the status if it differs.
-func (r *Vpcs) report(ctx context.Context, vpc *kubeovnv1.Vpc, subnets []string, verdict judgement) error {
+func (r *Vpcs) report(ctx context.Context, vpc *kubeovnv1.Vpc, subnets []string, verdict judgement.Verdict) error {
 	next := vpc.DeepCopy()
-	list, news := merged(vpc.Status.Conditions, verdict.conditions(), vpc.Generation, time.Now())
+	list, news := judgement.Merge(vpc.Status.Conditions, verdict.Conditions(), vpc.Generation, time.Now())
 	next.Status.Conditions = list
-	next.Status.Standby = verdict.realisable() && len(verdict.refused) == 0
+	next.Status.Standby = verdict.Realisable() && len(verdict.Refused) == 0
 	next.Status.Router = vpc.Name
 	next.Status.Subnets = subnets
 	if vpc.Name == r.Cluster.Vpc {

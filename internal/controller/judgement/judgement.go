@@ -1,4 +1,6 @@
-package controller
+// Package judgement turns what was found about an object into the conditions of
+// its status. It decides nothing about the object and writes nothing.
+package judgement
 
 import (
 	"slices"
@@ -19,30 +21,30 @@ const (
 	reasonPartly    = "FieldsNotSupported"
 )
 
-// judgement is what conditions are made from.
-type judgement struct {
-	problems []plan.Problem // why the object is not realised
-	refused  []plan.Problem // why OVN does not take it
-	blocking []string       // fields without which it must not be realised
-	others   []string       // fields without which it was
+// Verdict is what was found about an object.
+type Verdict struct {
+	Problems []plan.Problem // why the object is not realised
+	Refused  []plan.Problem // why OVN does not take it
+	Blocking []string       // fields without which it must not be realised
+	Others   []string       // fields without which it was
 }
 
-// realisable tells whether the object may be written at all.
-func (j judgement) realisable() bool { return len(j.problems) == 0 && len(j.blocking) == 0 }
+// Realisable tells whether the object may be written at all.
+func (v Verdict) Realisable() bool { return len(v.Problems) == 0 && len(v.Blocking) == 0 }
 
-// conditions says all of it, in the order in which one reads.
-func (j judgement) conditions() []kubeovnv1.Condition {
-	validated := condition(kubeovnv1.ConditionValidated, j.problems, reasonValidated)
-	ready := condition(kubeovnv1.ConditionReady, slices.Concat(j.problems, j.refused), reasonReady)
+// Conditions says all of it, in the order in which one reads.
+func (v Verdict) Conditions() []kubeovnv1.Condition {
+	validated := condition(kubeovnv1.ConditionValidated, v.Problems, reasonValidated)
+	ready := condition(kubeovnv1.ConditionReady, slices.Concat(v.Problems, v.Refused), reasonReady)
 	supported := kubeovnv1.Condition{
 		Type: kubeovnv1.ConditionSupported, Status: metav1.ConditionTrue, Reason: reasonComplete,
 	}
-	if len(j.others) > 0 {
+	if len(v.Others) > 0 {
 		supported.Status, supported.Reason = metav1.ConditionFalse, reasonPartly
-		supported.Message = "not built yet, realised without: " + strings.Join(j.others, ", ")
+		supported.Message = "not built yet, realised without: " + strings.Join(v.Others, ", ")
 	}
-	if len(j.blocking) > 0 {
-		message := unsupportedMessage(j.blocking)
+	if len(v.Blocking) > 0 {
+		message := unsupportedMessage(v.Blocking)
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, kubeovnv1.ReasonUnsupported, message
 		supported.Status, supported.Reason, supported.Message = metav1.ConditionFalse, kubeovnv1.ReasonUnsupported, message
 	}
@@ -68,9 +70,9 @@ func condition(kind string, problems []plan.Problem, good string) kubeovnv1.Cond
 	}
 }
 
-// merged puts conditions into a list: times are kept where nothing changed, and
+// Merge puts conditions into a list: times are kept where nothing changed, and
 // what others have written stays. It also returns the ones that are news.
-func merged(have, want []kubeovnv1.Condition, generation int64, now time.Time) (list, news []kubeovnv1.Condition) {
+func Merge(have, want []kubeovnv1.Condition, generation int64, now time.Time) (list, news []kubeovnv1.Condition) {
 	list = slices.Clone(have)
 	for _, c := range want {
 		c.ObservedGeneration = generation
@@ -94,8 +96,8 @@ func merged(have, want []kubeovnv1.Condition, generation int64, now time.Time) (
 	return list, news
 }
 
-// isTrue tells whether a condition holds for the spec as it is now.
-func isTrue(conditions []kubeovnv1.Condition, kind string, generation int64) bool {
+// Holds tells whether a condition holds for the spec as it is now.
+func Holds(conditions []kubeovnv1.Condition, kind string, generation int64) bool {
 	return slices.ContainsFunc(conditions, func(c kubeovnv1.Condition) bool {
 		return c.Type == kind && c.Status == metav1.ConditionTrue && c.ObservedGeneration == generation
 	})
