@@ -33,7 +33,7 @@ func root() *cobra.Command {
 	}
 	command.PersistentFlags().StringVar(&p.state, "state", state, "directory of the sandbox; another one is another sandbox (also $HAWSER_SANDBOX)")
 	command.PersistentFlags().StringVar(&p.source, "source", os.Getenv("HAWSER_SOURCE"), "root of the source tree (default: found from here, also $HAWSER_SOURCE)")
-	command.AddCommand(upCommand(&p), downCommand(&p), statusCommand(&p), kubeconfigCommand(&p), kubectlCommand(&p),
+	command.AddCommand(upCommand(&p), downCommand(&p), statusCommand(&p), kubeconfigCommand(&p), kubectlCommand(&p), helmCommand(&p),
 		execCommand(&p), netnsCommand(&p), powerCommand(&p), loadCommand(&p), logsCommand(&p), reportCommand(&p), demoCommand(&p))
 	return command
 }
@@ -153,6 +153,19 @@ func kubectlCommand(p *place) *cobra.Command {
 				return err
 			}
 			return c.BecomeKubectl(args)
+		},
+	}
+}
+
+func helmCommand(p *place) *cobra.Command {
+	return &cobra.Command{
+		Use: "helm -- ARGS", Short: "Run helm with all rights; our release is kube-ovn in kube-system",
+		RunE: func(command *cobra.Command, args []string) error {
+			c, err := p.open()
+			if err != nil {
+				return err
+			}
+			return c.BecomeHelm(command.Context(), args)
 		},
 	}
 }

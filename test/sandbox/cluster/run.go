@@ -144,9 +144,21 @@ func (c *Cluster) BecomeKubectl(args []string) error {
 	if err != nil {
 		return err
 	}
+	return c.becomeClient(program, args)
+}
+
+// BecomeHelm replaces this program by helm, building it where it is not there.
+func (c *Cluster) BecomeHelm(ctx context.Context, args []string) error {
+	if err := c.build(ctx); err != nil {
+		return err
+	}
+	return c.becomeClient(c.tools.Helm, args)
+}
+
+func (c *Cluster) becomeClient(program string, args []string) error {
 	runtime.LockOSThread()
 	if err := lab.Enter(c.Namespace(controlPlane)); err != nil {
 		return err
 	}
-	return unix.Exec(program, append([]string{"kubectl"}, args...), c.clientEnvironment())
+	return unix.Exec(program, append([]string{filepath.Base(program)}, args...), c.clientEnvironment())
 }
