@@ -26,7 +26,7 @@ var (
 	kinds   = []string{"k8s.io/api", "k8s.io/apimachinery"}
 	drivers = []string{"github.com/ovn-kubernetes/libovsdb", "github.com/vishvananda/netlink", "sigs.k8s.io/knftables", "github.com/cilium/ebpf", "github.com/godbus/dbus"}
 	ovsdb   = []string{"github.com/ovn-kubernetes/libovsdb", "github.com/go-logr/logr", "github.com/google/uuid", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang"}
-	kernel  = []string{"github.com/vishvananda", "golang.org/x/sys"}
+	kernel  = []string{"github.com/vishvananda", "golang.org/x/sys", "github.com/go-logr/logr"}
 	planned = slices.Concat(words, []string{"api", "internal/plan", "internal/nodeplan"})
 	runtime = slices.Concat(kinds, []string{"k8s.io/client-go", "k8s.io/utils", "sigs.k8s.io/controller-runtime", "github.com/go-logr/logr", "github.com/prometheus/client_golang", "github.com/spf13/pflag", "golang.org/x/sync", "golang.org/x/sys"})
 )
