@@ -99,7 +99,11 @@ func (a *attacher) address(ctx context.Context, call cniwire.Request) (plan atta
 
 // noAddress tells the user why, as far as it can be known.
 func (a *attacher) noAddress(ctx context.Context, pod cniwire.Pod, err error) error {
-	details := fmt.Sprintf("kube-ovn-controller gave it none within %s (%v); see: kubectl -n %s describe pod %s", a.cfg.AddressWait, err, pod.Namespace, pod.Name)
+	why := "kube-ovn-controller gave it none"
+	if errors.Is(err, errUnheard) {
+		why = errUnheard.Error()
+	}
+	details := fmt.Sprintf("%s within %s; see: kubectl -n %s describe pod %s", why, a.cfg.AddressWait, pod.Namespace, pod.Name)
 	if a.cfg.Explain != nil {
 		if reason := a.cfg.Explain(ctx, pod.Namespace, pod.Name); reason != "" {
 			details = reason

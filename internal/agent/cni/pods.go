@@ -19,6 +19,9 @@ import (
 // errPodGone ends the ADD of a pod that is being deleted.
 var errPodGone = errors.New("the pod was deleted meanwhile")
 
+// errUnheard is the reason why a wait was in vain when no such pod ever came.
+var errUnheard = errors.New("the agent has not heard of the pod from the API server")
+
 // mirrorKey is set on the API's image of a static pod to the UID that the kubelet
 // knows it by, and hands to CNI (k8s.io/kubernetes/pkg/kubelet/types).
 const mirrorKey = "kubernetes.io/config.mirror"
@@ -134,5 +137,5 @@ func inVain(ctx context.Context, seen bool) error {
 	if seen {
 		return ctx.Err()
 	}
-	return fmt.Errorf("the agent has not heard of the pod from the API server: %w", ctx.Err())
+	return fmt.Errorf("%w: %w", errUnheard, ctx.Err())
 }
