@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// TestUpgrade goes from the previous commit's images to this one's, by the
+// chart, under traffic: agents, controller and databases roll, ovs-ovn stays
+// as it is (OnDelete). Nothing may be lost.
+func TestUpgrade(t *testing.T) {
+	loadPrevious(t)
+	upgradeTo(t, "previous")
+	pods := twoTenants(t, "upgrade", 68)
+	a, b := pods[0], pods[1]
+	seen := underTraffic(t, a.name, b.name, a.ips[0], b.ips[0], func() { upgradeTo(t, "dev") })
+	if seen.Lost > 0 {
+		t.Errorf("upgrade: %v", seen)
+	}
+	apply(t, podYAML(a.namespace, "after-upgrade", a.node, nil))
+	waitReady(t, a.namespace, "after-upgrade")
+}
+
+// upgradeTo has the chart use images of a tag, and waits until it does.
+func upgradeTo(t testing.TB, tag string) {
+	t.Helper()
+	if _, err := run("", "up", "--set", "global.images.kubeovn.tag="+tag, "--set", "global.images.ovn.tag="+tag); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// loadPrevious builds the images of the commit before this one and brings them
+// to the nodes.
+func loadPrevious(t testing.TB) {
+	t.Helper()
+	tree := filepath.Join(t.TempDir(), "previous")
+	if out, err := exec.Command("git", "worktree", "add", "--detach", tree, "HEAD~1").CombinedOutput(); err != nil {
+		t.Fatalf("the commit before this one: %v\n%s", err, out)
+	}
+	t.Cleanup(func() { _ = exec.Command("git", "worktree", "remove", "--force", tree).Run() })
+	build := exec.Command("go", "run", "./images/build", "--out", "dist", "--tag", "previous", "--arch", "amd64")
+	build.Dir = tree
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("its images: %v\n%s", err, out)
+	}
+	for _, archive := range []string{"kube-ovn-amd64.tar", "ovn-amd64.tar"} {
+		if _, err := run("", "load", filepath.Join(tree, "dist", archive)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
