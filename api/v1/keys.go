@@ -51,6 +51,10 @@ const (
 	AnnotationPortName = "ovn.kubernetes.io/port_name"
 	// AnnotationChassis (agent) is the system-id of the node's Open vSwitch.
 	AnnotationChassis = "ovn.kubernetes.io/chassis"
+	// AnnotationLeaving (uninstallation) is "true" while the node's agent is to
+	// take away what the fabric put there. The agent answers by taking off
+	// AnnotationChassis.
+	AnnotationLeaving = "ovn.kubernetes.io/leaving"
 	// AnnotationTunnelInterface (user) is the name, or a regular expression, of
 	// the NIC whose address tunnels end at.
 	AnnotationTunnelInterface = "ovn.kubernetes.io/tunnel_interface"

@@ -5,15 +5,19 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/controller"
+	"hawser/internal/controller/uninstall"
 )
 
-// cleanup ends the controllers and takes our finalizers off all objects. The
-// chart runs it before it is uninstalled: without us nobody else would.
+// cleanup ends the controllers, has the agents leave their nodes, and takes our
+// finalizers off all objects. The chart runs it before it is uninstalled:
+// without us nobody else would.
 func cleanup(ctx context.Context) error {
 	cfg, err := restConfig("")
 	if err != nil {
@@ -31,5 +35,18 @@ func cleanup(ctx context.Context) error {
 	if err := controller.StandDown(ctx, api, namespace); err != nil {
 		return err
 	}
+	if err := dismiss(ctx, api); err != nil {
+		ctrl.Log.Error(err, "not every node was left as it was found")
+	}
 	return controller.DropFinalizers(ctx, api, &kubeovnv1.SubnetList{}, &kubeovnv1.VpcList{}, &kubeovnv1.IPList{})
+}
+
+// patience with agents: each needs less than a second; a node that is down
+// never answers.
+const patience = 20 * time.Second
+
+func dismiss(ctx context.Context, api client.WithWatch) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return uninstall.Dismiss(ctx, api)
 }

@@ -67,7 +67,7 @@ func wire(ctx context.Context, mgr manager.Manager, o options.Options, state *ag
 	}
 	node := &agent.Node{
 		Name: o.Node, Options: o.Plan(), Client: mgr.GetClient(), Events: mgr.GetEventRecorder("kube-ovn-cni"),
-		Switch: local, Kernel: links, Filter: filter, State: state, Conflist: conflist(o),
+		Host: agent.Host{Switch: local, Kernel: links, Filter: filter}, State: state, Conflist: conflist(o),
 	}
 	server := cni.New(cni.Config{
 		Socket: o.Socket, Pods: mgr.GetCache(), Switch: local, Links: links, Isolation: filter,

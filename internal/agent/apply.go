@@ -32,31 +32,42 @@ func (r *run) step(changed int, err error) (ok bool) {
 // apply brings the edges to what is wanted, in the order that host.Desired
 // says. A device that could not be isolated is neither given to Open vSwitch
 // nor set up: the host would answer on it for addresses that are not its own.
-func (n *Node) apply(ctx context.Context, want host.Desired) (int, error) {
+func (h Host) apply(ctx context.Context, want host.Desired) (int, error) {
 	r := &run{}
-	if r.step(n.Kernel.Make(ctx, want.Network.Links)) && n.isolate(ctx, r, want) {
-		n.applySwitch(ctx, r, want)
-		r.step(n.Kernel.Apply(ctx, want.Network))
+	if r.step(h.Kernel.Make(ctx, want.Network.Links)) && h.isolate(ctx, r, want) {
+		h.applySwitch(ctx, r, want)
+		r.step(h.Kernel.Apply(ctx, want.Network))
 	}
-	r.step(n.Filter.Masquerade(ctx, want.Masquerade))
+	r.step(h.Filter.Masquerade(ctx, want.Masquerade))
 	return r.changed, errors.Join(r.errs...)
 }
 
-func (n *Node) isolate(ctx context.Context, r *run, want host.Desired) (ok bool) {
-	r.step(n.Filter.Confine(ctx, want.Confined))
+// empty takes all that is ours away.
+func (h Host) empty(ctx context.Context) (int, error) {
+	r := &run{}
+	h.applySwitch(ctx, r, host.Desired{})
+	r.step(h.Kernel.Apply(ctx, host.Network{}))
+	r.step(h.Filter.Masquerade(ctx, host.Masquerade{}))
+	r.step(h.Filter.Confine(ctx, nil))
+	r.step(h.Filter.Sweep(ctx))
+	return r.changed, errors.Join(r.errs...)
+}
+
+func (h Host) isolate(ctx context.Context, r *run, want host.Desired) (ok bool) {
+	r.step(h.Filter.Confine(ctx, want.Confined))
 	if len(want.Isolated) == 0 {
 		return true
 	}
-	ok = r.step(0, n.Filter.Isolate(ctx, want.Isolated...))
-	r.step(n.Filter.Sweep(ctx))
+	ok = r.step(0, h.Filter.Isolate(ctx, want.Isolated...))
+	r.step(h.Filter.Sweep(ctx))
 	return ok
 }
 
-func (n *Node) applySwitch(ctx context.Context, r *run, want host.Desired) {
+func (h Host) applySwitch(ctx context.Context, r *run, want host.Desired) {
 	ctx, cancel := context.WithTimeout(ctx, switchTimeout)
 	defer cancel()
 	if len(want.ExternalIDs) > 0 {
-		r.step(n.Switch.SetExternalIDs(ctx, want.ExternalIDs))
+		r.step(h.Switch.SetExternalIDs(ctx, want.ExternalIDs))
 	}
-	r.step(n.Switch.Apply(ctx, owner, want.Switching))
+	r.step(h.Switch.Apply(ctx, owner, want.Switching))
 }

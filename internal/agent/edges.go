@@ -28,3 +28,10 @@ type Filter interface {
 	Isolate(ctx context.Context, devices ...string) error
 	Sweep(ctx context.Context) (removed int, err error)
 }
+
+// Host is the node's network, by its three edges.
+type Host struct {
+	Switch Switch
+	Kernel Kernel
+	Filter Filter
+}

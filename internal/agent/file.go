@@ -2,6 +2,8 @@ package agent
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -12,9 +14,9 @@ type File struct {
 	Content []byte
 }
 
-// write puts the file in place in one step, unless it is there already. It is
-// never taken away: without it the node would turn NotReady, or hand its pods
-// to whichever other list lies beside it.
+// write puts the file in place in one step, unless it is there already. Only an
+// uninstallation takes it away: without it the node turns NotReady, or hands
+// its pods to whichever other list lies beside it.
 func (f File) write() error {
 	if f.Path == "" {
 		return nil
@@ -39,4 +41,15 @@ func (f File) write() error {
 		return err
 	}
 	return os.Rename(fresh.Name(), f.Path)
+}
+
+// remove takes the file away, if it is there.
+func (f File) remove() error {
+	if f.Path == "" {
+		return nil
+	}
+	if err := os.Remove(f.Path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -34,13 +34,12 @@ type Node struct {
 	// Client reads from a cache that holds all Nodes and Subnets.
 	Client client.Client
 	Events events.EventRecorder
-	Switch Switch
-	Kernel Kernel
-	Filter Filter
+	Host   Host
 	State  *State
 	// Conflist is written once the node is ready; without a Path it is not.
 	Conflist File
 
+	left bool            // the fabric is being uninstalled and this node is done
 	told map[string]bool // problems that an event has told of
 	why  *string         // what was logged as still missing, once anything was
 }
@@ -48,46 +47,52 @@ type Node struct {
 // Reconcile brings the node to what is wanted of it now. The request's name does
 // not matter: there is one node.
 func (n *Node) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	in, err := n.gather(ctx)
-	if err != nil || in == nil {
+	node := &corev1.Node{}
+	if err := n.Client.Get(ctx, client.ObjectKey{Name: n.Name}, node); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if n.left || node.Annotations[kubeovnv1.AnnotationLeaving] == "true" {
+		return reconcile.Result{}, n.leave(ctx, node)
+	}
+	if n.Host.Switch.ExternalID(keySystemID) == "" {
+		return reconcile.Result{}, n.report(ctx, node, errors.New("this Open vSwitch has no system-id yet: see the log of this node's ovs-ovn pod"))
+	}
+	in, err := n.gather(ctx, node)
+	if err != nil {
 		return reconcile.Result{}, err
 	}
-	result, problems := overlay.Plan(*in)
+	return reconcile.Result{}, n.settle(ctx, in)
+}
+
+// settle plans, applies and reports.
+func (n *Node) settle(ctx context.Context, in overlay.Input) error {
+	result, problems := overlay.Plan(in)
 	n.tell(in.Node, problems)
 	if result == nil {
-		return reconcile.Result{}, n.report(ctx, in.Node, errors.New(problems[0].Message))
+		return n.report(ctx, in.Node, errors.New(problems[0].Message))
 	}
-	changed, err := n.apply(ctx, result.Desired)
+	changed, err := n.Host.apply(ctx, result.Desired)
 	if changed > 0 {
 		log.FromContext(ctx).Info("brought the node to what is wanted", "changes", changed)
 		changes.Add(float64(changed))
 	}
 	n.State.planned(result.PodMTU)
 	missing, failed := n.missing(ctx, result, problems, err)
-	return reconcile.Result{}, errors.Join(failed, n.report(ctx, in.Node, missing))
+	return errors.Join(failed, n.report(ctx, in.Node, missing))
 }
 
-// gather reads all that the plan depends on. It gives nil where the node is
-// not known to the API server, or Open vSwitch is not set up: nothing can be
-// planned then, and their coming is told.
-func (n *Node) gather(ctx context.Context) (*overlay.Input, error) {
-	node := &corev1.Node{}
-	if err := n.Client.Get(ctx, client.ObjectKey{Name: n.Name}, node); err != nil {
-		return nil, client.IgnoreNotFound(err)
-	}
-	if n.Switch.ExternalID(keySystemID) == "" {
-		return nil, n.report(ctx, node, errors.New("this Open vSwitch has no system-id yet: see the log of this node's ovs-ovn pod"))
-	}
+// gather reads all that the plan depends on.
+func (n *Node) gather(ctx context.Context, node *corev1.Node) (overlay.Input, error) {
 	var nodes corev1.NodeList
 	var subnets kubeovnv1.SubnetList
 	if err := errors.Join(n.Client.List(ctx, &nodes), n.Client.List(ctx, &subnets)); err != nil {
-		return nil, fmt.Errorf("list nodes and subnets: %w", err)
+		return overlay.Input{}, fmt.Errorf("list nodes and subnets: %w", err)
 	}
-	snapshot, err := n.Kernel.Snapshot(ctx)
+	snapshot, err := n.Host.Kernel.Snapshot(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the host's network: %w", err)
+		return overlay.Input{}, fmt.Errorf("read the host's network: %w", err)
 	}
-	return &overlay.Input{
+	return overlay.Input{
 		Options: n.Options, Node: node, Nodes: nodes.Items, Subnets: subnets.Items, Host: snapshot,
 		Userspace: n.Userspace(),
 	}, nil
@@ -107,7 +112,7 @@ func (n *Node) missing(ctx context.Context, result *overlay.Result, problems []p
 	}
 	look, end := context.WithCancel(ctx)
 	end() // an ended context makes it a look instead of a wait
-	return n.Switch.Installed(look, host.NodeLink), nil
+	return n.Host.Switch.Installed(look, host.NodeLink), nil
 }
 
 // onlyMissing tells whether all of a joined error is about devices that are not
@@ -164,4 +169,4 @@ func (n *Node) note(ctx context.Context, node *corev1.Node, missing error) {
 
 // Userspace tells whether the datapath runs in ovs-vswitchd instead of the
 // kernel.
-func (n *Node) Userspace() bool { return n.Switch.ExternalID(keyDatapath) == userspaceDatapath }
+func (n *Node) Userspace() bool { return n.Host.Switch.ExternalID(keyDatapath) == userspaceDatapath }

@@ -131,7 +131,7 @@ func newStage(t *testing.T, objects ...client.Object) stage {
 	}
 	recorder := events.NewFakeRecorder(100)
 	return stage{t: t, edge: e, api: api, writes: &writes, events: recorder, node: &Node{
-		Name: "n1", Client: api, Events: recorder, Switch: fakeSwitch{e}, Kernel: fakeKernel{e}, Filter: fakeFilter{e}, State: &State{},
+		Name: "n1", Client: api, Events: recorder, Host: Host{Switch: fakeSwitch{e}, Kernel: fakeKernel{e}, Filter: fakeFilter{e}}, State: &State{},
 		Options:  overlay.Options{Vpc: "ovn-cluster", JoinSubnet: "join", EncapCIDR: netip.MustParsePrefix("198.19.0.0/16")},
 		Conflist: File{Path: filepath.Join(t.TempDir(), "01-kube-ovn.conflist"), Content: []byte("{}\n")},
 	}}
@@ -364,5 +364,35 @@ func TestANodeThatIsUnknown(t *testing.T) {
 	s.mustReconcile()
 	if len(s.edge.calls) != 0 || *s.writes != 0 {
 		t.Errorf("calls %v, %d writes", s.edge.calls, *s.writes)
+	}
+}
+
+func TestUninstallationTakesAllAway(t *testing.T) {
+	s := readyStage(t)
+	node := withVersion(s, allocatedNode())
+	node.Annotations[kubeovnv1.AnnotationChassis], node.Annotations[kubeovnv1.AnnotationLeaving] = "chassis-1", "true"
+	if err := s.api.Update(t.Context(), node); err != nil {
+		t.Fatal(err)
+	}
+	s.edge.fail["masquerade"] = errors.New("nft: timeout")
+	if err := s.reconcile(); err == nil || s.conflistThere() {
+		t.Errorf("%v; the conflist is there: %v", err, s.conflistThere())
+	}
+	delete(s.edge.fail, "masquerade")
+	s.mustReconcile()
+	if want := fmt.Sprintf("%+v", host.Network{}); s.edge.applied["kernel"] != want {
+		t.Errorf("left in the kernel: %s", s.edge.applied["kernel"])
+	}
+	var left corev1.Node
+	if err := s.api.Get(t.Context(), client.ObjectKey{Name: "n1"}, &left); err != nil || left.Annotations[kubeovnv1.AnnotationChassis] != "" {
+		t.Errorf("it is not told: %v, %v", left.Annotations, err)
+	}
+	delete(left.Annotations, kubeovnv1.AnnotationLeaving)
+	if err := s.api.Update(t.Context(), &left); err != nil {
+		t.Fatal(err)
+	}
+	s.mustReconcile()
+	if len(s.edge.calls) != 0 || s.conflistThere() {
+		t.Errorf("it came back: %v", s.edge.calls)
 	}
 }

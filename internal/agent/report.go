@@ -36,7 +36,7 @@ func (n *Node) tell(node *corev1.Node, problems []plan.Problem) {
 // setChassis writes the system-id of the node's Open vSwitch, by which the
 // controller and tools find its chassis in OVN.
 func (n *Node) setChassis(ctx context.Context, node *corev1.Node) error {
-	id := n.Switch.ExternalID(keySystemID)
+	id := n.Host.Switch.ExternalID(keySystemID)
 	if id == "" || node.Annotations[kubeovnv1.AnnotationChassis] == id {
 		return nil
 	}

@@ -25,9 +25,9 @@ import (
 	kubeovnv1 "hawser/api/v1"
 )
 
-// settle lets a burst of hints, such as a hundred pods started at once, become
+// calm lets a burst of hints, such as a hundred pods started at once, become
 // one look at the host.
-const settle = 50 * time.Millisecond
+const calm = 50 * time.Millisecond
 
 // Errors are tried again at growing intervals between these.
 const (
@@ -67,7 +67,7 @@ func (n *Node) request(context.Context, client.Object) []reconcile.Request {
 func (n *Node) listen(hints []<-chan struct{}) source.Source {
 	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		for _, hint := range hints {
-			go forward(ctx, hint, func() { queue.AddAfter(n.request(ctx, nil)[0], settle) })
+			go forward(ctx, hint, func() { queue.AddAfter(n.request(ctx, nil)[0], calm) })
 		}
 		return nil
 	})

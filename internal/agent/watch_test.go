@@ -93,7 +93,7 @@ func TestABurstOfHintsIsOneLook(t *testing.T) {
 		t.Errorf("request %v", request)
 	}
 	queue.Done(request)
-	time.Sleep(2 * settle)
+	time.Sleep(2 * calm)
 	if queue.Len() != 0 {
 		t.Errorf("%d more requests", queue.Len())
 	}
