@@ -122,13 +122,24 @@ func Enter(namespace string) error {
 	return nil
 }
 
-// onThread runs work on a thread of its own, which ends with it and takes the
-// namespace that it entered along.
+// onThread runs work on a thread that nobody else uses meanwhile, and brings
+// the thread back to the namespace that it came from. One that cannot be brought
+// back stays locked, so that it ends with the goroutine.
 func onThread(work func() error) error {
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread is not fit for others
-		done <- work()
+		runtime.LockOSThread()
+		home, err := os.Open("/proc/thread-self/ns/net")
+		if err != nil {
+			done <- err
+			return
+		}
+		defer home.Close()
+		err = work()
+		if unix.Setns(int(home.Fd()), unix.CLONE_NEWNET) == nil {
+			runtime.UnlockOSThread()
+		}
+		done <- err
 	}()
 	return <-done
 }
