@@ -41,9 +41,13 @@ func (r *Pods) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.
 		return reconcile.Result{}, nil
 	}
 	sources, err := r.sources(ctx, &pod)
-	if err != nil || len(sources.problems) > 0 {
-		r.warn(&pod, sources.problems)
+	if err != nil {
 		return reconcile.Result{}, err
+	}
+	if len(sources.problems) > 0 {
+		r.warn(&pod, sources.problems)
+		sources.lookout.Wait(r.wake(req.NamespacedName))
+		return reconcile.Result{}, nil
 	}
 	return r.realise(ctx, &pod, sources)
 }
@@ -58,17 +62,14 @@ type sources struct {
 
 // sources gathers: the subnets for a pod and what it wants of each.
 func (r *Pods) sources(ctx context.Context, pod *corev1.Pod) (sources, error) {
+	s := sources{lookout: r.room.Lookout(client.ObjectKeyFromObject(pod).String(), topicNetworks, topicRows(overlay.NodeOwner(pod.Spec.NodeName)))}
 	names, problems, err := r.choose(ctx, pod)
 	if err != nil || len(problems) > 0 {
-		return sources{problems: problems}, err
+		s.problems = problems
+		return s, err
 	}
-	var s sources
-	topics := []string{topicRows(overlay.NodeOwner(pod.Spec.NodeName))}
 	for _, name := range names {
-		topics = append(topics, topicNetwork(name), topicRows(overlay.SubnetOwner(name)))
-	}
-	s.lookout = r.room.Lookout(client.ObjectKeyFromObject(pod).String(), topics...)
-	for _, name := range names {
+		s.lookout.Add(topicRows(overlay.SubnetOwner(name)))
 		network, ok := r.networks.get(name)
 		if !ok {
 			s.waiting = append(s.waiting, r.whyUnrealised(ctx, pod, name)...)
@@ -119,7 +120,7 @@ func (r *Pods) realise(ctx context.Context, pod *corev1.Pod, s sources) (reconci
 	if err != nil {
 		return r.withoutClaim(ctx, pod, s, err)
 	}
-	s.lookout.Add(topicNetwork(ip.Spec.Subnet), topicRows(overlay.SubnetOwner(ip.Spec.Subnet)))
+	s.lookout.Add(topicRows(overlay.SubnetOwner(ip.Spec.Subnet)))
 	network, ok := r.networks.get(ip.Spec.Subnet)
 	if !ok {
 		s.lookout.Wait(r.wake(key))

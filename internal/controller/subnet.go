@@ -112,6 +112,7 @@ func (f *Fabric) learn(network overlay.Network) {
 	f.Claims.Registry.SetSubnet(network.Space())
 	f.networks.set(network)
 	f.room.Change(topicNetwork(network.Name))
+	f.room.Change(topicNetworks)
 	f.room.Change(topicSpace(network.Name))
 	f.boxes.usage.Add(requestFor(network.Name))
 }

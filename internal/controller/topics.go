@@ -11,8 +11,13 @@ import (
 
 // The topics of the waiting room: what somebody may wait for.
 func topicRows(owner logical.Owner) string { return "rows of " + owner.String() }
-func topicNetwork(subnet string) string    { return "network " + subnet }
-func topicSpace(subnet string) string      { return "space of " + subnet }
+
+// topicNetworks changes with every Subnet that is realised: a new one may be
+// what a pod waits for.
+const topicNetworks = "networks"
+
+func topicNetwork(subnet string) string { return "network " + subnet }
+func topicSpace(subnet string) string   { return "space of " + subnet }
 func topicAddress(subnet string, addr netip.Addr) string {
 	return "address " + addr.String() + " of " + subnet
 }

@@ -227,15 +227,21 @@ type counter struct {
 	// holds it up.
 	before func(what string, obj client.Object) error
 	after  func(what string, obj client.Object)
+	lose   func() error // the answer to a write that was made
 }
 
-func (c *counter) done(what string, obj client.Object) {
+// done passes the result of a write on, unless the answer is to be lost.
+func (c *counter) done(what string, obj client.Object, err error) error {
 	c.mu.Lock()
-	after := c.after
+	after, lose := c.after, c.lose
 	c.mu.Unlock()
 	if after != nil {
 		after(what+" "+kindName(obj), obj)
 	}
+	if err == nil && lose != nil {
+		return lose()
+	}
+	return err
 }
 
 func (c *counter) note(what string, obj runtime.Object) error {
@@ -281,28 +287,25 @@ func (c *counter) wrap(api client.WithWatch) client.WithWatch {
 			if err := c.note("create", obj); err != nil {
 				return err
 			}
-			defer c.done("create", obj)
-			return next.Create(ctx, obj, opts...)
+			return c.done("create", obj, next.Create(ctx, obj, opts...))
 		},
 		Delete: func(ctx context.Context, next client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
 			if err := c.note("delete", obj); err != nil {
 				return err
 			}
-			defer c.done("delete", obj)
-			return next.Delete(ctx, obj, opts...)
+			return c.done("delete", obj, next.Delete(ctx, obj, opts...))
 		},
 		Patch: func(ctx context.Context, next client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
 			if err := c.note("patch", obj); err != nil {
 				return err
 			}
-			defer c.done("patch", obj)
-			return next.Patch(ctx, obj, patch, opts...)
+			return c.done("patch", obj, next.Patch(ctx, obj, patch, opts...))
 		},
 		SubResourcePatch: func(ctx context.Context, next client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 			if err := c.note("patch "+sub, obj); err != nil {
 				return err
 			}
-			return next.SubResource(sub).Patch(ctx, obj, patch, opts...)
+			return c.done("patch "+sub, obj, next.SubResource(sub).Patch(ctx, obj, patch, opts...))
 		},
 	})
 }

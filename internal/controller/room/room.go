@@ -12,12 +12,14 @@ import (
 // change costs only those who are woken.
 type Room struct {
 	mu      sync.Mutex
+	now     uint64 // counts changes of all topics
+	dropped uint64 // the latest change of a topic that was forgotten
 	topics  map[string]*topic
 	waiting map[string][]*ticket // by who waits or was woken and has not left
 }
 
 type topic struct {
-	changes uint64
+	changed uint64
 	queue   *list.List // of *ticket
 }
 
@@ -28,33 +30,12 @@ type ticket struct {
 	wake  func()
 }
 
+// remembered is how many topics are kept for which nobody waits.
+const remembered = 4096
+
 // New makes an empty Room.
 func New() *Room {
 	return &Room{topics: map[string]*topic{}, waiting: map[string][]*ticket{}}
-}
-
-// Seen returns how often a topic has changed. It is asked before one tries what
-// may fail, and handed to Wait afterwards, so that no change is missed.
-func (r *Room) Seen(name string) uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.topic(name).changes
-}
-
-// Wait makes wake be called once when the topic changes, or at once if it has
-// changed since seen. Wake must not block.
-func (r *Room) Wait(who, name string, seen uint64, wake func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t := r.topic(name)
-	mine := r.ticket(who, name)
-	mine.wake = wake
-	switch {
-	case t.changes != seen:
-		r.call(mine)
-	case mine.place == nil:
-		mine.place = t.queue.PushBack(mine)
-	}
 }
 
 // Leave forgets that someone waits, and returns what for. Who was woken and
@@ -79,10 +60,26 @@ func (r *Room) ChangeFor(name string, limit int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := r.topic(name)
-	t.changes++
+	r.now++
+	t.changed = r.now
 	for ; limit != 0 && t.queue.Len() > 0; limit-- {
 		r.call(t.queue.Front().Value.(*ticket))
 	}
+	r.forget()
+}
+
+// wait makes wake be called once when the topic changes, or at once if it has
+// changed since seen.
+func (r *Room) wait(mine *ticket, seen uint64) (woken bool) {
+	t := r.topic(mine.topic)
+	if max(t.changed, r.dropped) > seen {
+		r.call(mine)
+		return true
+	}
+	if mine.place == nil {
+		mine.place = t.queue.PushBack(mine)
+	}
+	return false
 }
 
 // call wakes someone, who from now on waits for none of his topics.
@@ -120,32 +117,48 @@ func (r *Room) topic(name string) *topic {
 	return t
 }
 
-// Lookout remembers what someone had seen of some topics before he tried.
-type Lookout struct {
-	room *Room
-	who  string
-	seen map[string]uint64
-}
-
-// Lookout notes what someone has seen of some topics.
-func (r *Room) Lookout(who string, topics ...string) Lookout {
-	l := Lookout{room: r, who: who, seen: map[string]uint64{}}
-	l.Add(topics...)
-	return l
-}
-
-// Add looks at more topics, which must not have been tried yet.
-func (l Lookout) Add(topics ...string) {
-	for _, name := range topics {
-		if _, ok := l.seen[name]; !ok {
-			l.seen[name] = l.room.Seen(name)
+// forget drops topics for which nobody waits, when there are too many. Whoever
+// looked before the latest of their changes is woken in vain.
+func (r *Room) forget() {
+	if len(r.topics) < remembered+len(r.waiting) {
+		return
+	}
+	for name, t := range r.topics {
+		if t.queue.Len() == 0 {
+			r.dropped = max(r.dropped, t.changed)
+			delete(r.topics, name)
 		}
 	}
 }
 
-// Wait waits for any of the topics.
-func (l Lookout) Wait(wake func()) {
-	for name, seen := range l.seen {
-		l.room.Wait(l.who, name, seen, wake)
+// Lookout remembers when someone looked at what he then tried.
+type Lookout struct {
+	room   *Room
+	who    string
+	seen   uint64
+	topics []string
+}
+
+// Lookout is to be called before anything is tried, so that no change is missed.
+func (r *Room) Lookout(who string, topics ...string) Lookout {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Lookout{room: r, who: who, seen: r.now, topics: topics}
+}
+
+// Add names more topics to wait for.
+func (l *Lookout) Add(topics ...string) { l.topics = append(l.topics, topics...) }
+
+// Wait makes wake be called once when one of the topics changes, or at once if
+// one has changed since the Lookout was made. Wake must not block.
+func (l *Lookout) Wait(wake func()) {
+	l.room.mu.Lock()
+	defer l.room.mu.Unlock()
+	for _, name := range l.topics {
+		mine := l.room.ticket(l.who, name)
+		mine.wake = wake
+		if l.room.wait(mine, l.seen) {
+			return
+		}
 	}
 }

@@ -27,7 +27,8 @@ func (b *bell) expect(t *testing.T, want ...string) {
 func TestChangeWakesEverybodyOnce(t *testing.T) {
 	r, b := New(), &bell{}
 	for _, who := range []string{"a", "b", "c"} {
-		r.Lookout(who, "x", "y").Wait(b.of(who))
+		l := r.Lookout(who, "x", "y")
+		l.Wait(b.of(who))
 	}
 	r.Change("x")
 	b.expect(t, "a", "b", "c")
@@ -39,12 +40,14 @@ func TestChangeWakesEverybodyOnce(t *testing.T) {
 func TestChangeForWakesWhoHasWaitedLongest(t *testing.T) {
 	r, b := New(), &bell{}
 	for _, who := range []string{"a", "b", "c"} {
-		r.Lookout(who, "x").Wait(b.of(who))
+		l := r.Lookout(who, "x")
+		l.Wait(b.of(who))
 	}
 	r.Leave("a")
 	r.ChangeFor("x", 1)
 	b.expect(t, "b")
-	r.Lookout("b", "x").Wait(b.of("b")) // it was not enough: back to the end
+	again := r.Lookout("b", "x")
+	again.Wait(b.of("b")) // it was not enough: back to the end
 	r.ChangeFor("x", 1)
 	b.expect(t, "c")
 	r.ChangeFor("x", 5)
@@ -63,7 +66,8 @@ func TestChangeBeforeWaiting(t *testing.T) {
 // Whoever was woken still knows what for, to pass it on.
 func TestLeaveTellsWhatFor(t *testing.T) {
 	r, b := New(), &bell{}
-	r.Lookout("a", "x").Wait(b.of("a"))
+	l := r.Lookout("a", "x")
+	l.Wait(b.of("a"))
 	r.ChangeFor("x", 1)
 	if topics := r.Leave("a"); fmt.Sprint(topics) != "[x]" {
 		t.Errorf("left %v", topics)
@@ -113,4 +117,21 @@ func TestAfterIsCoalesced(t *testing.T) {
 	if queue.Len() != 0 || i.String() != "inbox" {
 		t.Errorf("%d more", queue.Len())
 	}
+}
+
+// Topics for which nobody waits are forgotten, and nobody misses a change by it.
+func TestTopicsAreForgotten(t *testing.T) {
+	r, b := New(), &bell{}
+	patient, slow := r.Lookout("patient", "kept"), r.Lookout("slow", "t1")
+	patient.Wait(b.of("patient"))
+	for i := range 3 * remembered {
+		r.Change(fmt.Sprintf("t%d", i))
+	}
+	if len(r.topics) > 2*remembered {
+		t.Errorf("%d topics", len(r.topics))
+	}
+	slow.Wait(b.of("slow"))
+	b.expect(t, "slow")
+	r.Change("kept")
+	b.expect(t, "patient")
 }
