@@ -102,7 +102,7 @@ func TestBadPods(t *testing.T) {
 	waitReady(t, "bad", "second")
 	apply(t, podYAML("bad", "third", node, nil))
 	for _, c := range []struct{ pod, says string }{
-		{"unknown-subnet", "nowhere"}, {"taken", "first.bad"}, {"outside", "10.99.0.2"}, {"malformed", "ten"}, {"third", "full"},
+		{"unknown-subnet", "nowhere"}, {"taken", "first.bad"}, {"outside", "10.99.0.2"}, {"malformed", "ten"}, {"third", "SubnetFull"},
 	} {
 		t.Logf("%s: %s", c.pod, event(t, "bad", c.pod, c.says))
 	}
