@@ -40,7 +40,7 @@ func answer(ctx context.Context, t *testing.T, api client.WithWatch, name string
 
 func TestDismissWaitsForEveryAgent(t *testing.T) {
 	api := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(nodeWithAgent("n1"), nodeWithAgent("n2"), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n3"}}).Build()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	answer(ctx, t, api, "n1")
 	answer(ctx, t, api, "n2")
@@ -59,10 +59,9 @@ func TestDismissWaitsForEveryAgent(t *testing.T) {
 }
 
 func TestDismissDoesNotWaitForever(t *testing.T) {
-	api := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(nodeWithAgent("n1"), nodeWithAgent("down")).Build()
+	api := fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1"}}, nodeWithAgent("down")).Build()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	answer(ctx, t, api, "n1")
 	if err := Dismiss(ctx, api); err == nil || !strings.Contains(err.Error(), "[down]") {
 		t.Errorf("error %v", err)
 	}
