@@ -238,7 +238,7 @@ func TestChangedHints(t *testing.T) {
 		"a route":    "route add 10.77.0.0/16 via 172.30.0.1 proto 158",
 	} {
 		netnstest.IP(t, "%s", command)
-		if !hinted(client, 2*time.Second) {
+		if !hinted(client, 10*time.Second) {
 			t.Errorf("no hint after %s changed", name)
 		}
 		for hinted(client, 50*time.Millisecond) {

@@ -182,7 +182,7 @@ func TestMasqueradeComesBackAfterAFlush(t *testing.T) {
 	}
 	w.apply(t, dualStack())
 	sh(t, "nft flush ruleset")
-	if !w.hinted(2 * time.Second) {
+	if !w.hinted(10 * time.Second) {
 		t.Fatal("no hint after nft flush ruleset")
 	}
 	if changed := w.apply(t, dualStack()); changed == 0 {
@@ -270,29 +270,29 @@ func TestConfinedAddressIsAnsweredOnItsDeviceOnly(t *testing.T) {
 	netnstest.IP(t, "address add 192.168.0.3/16 dev br-encap")
 	w.lan.IP("address add 192.168.0.9/16 dev eth0")
 	netnstest.IP(t, "route add 192.168.0.9/32 dev eth0") // so that only ARP can fail
-	answered := func(target string) (yes bool) {
+	answered := func(target string, within time.Duration) (yes bool) {
 		w.lan.Do(func() error {
-			_, err := net.DialTimeout("tcp", target, 500*time.Millisecond)
+			_, err := net.DialTimeout("tcp", target, within)
 			yes = strings.Contains(fmt.Sprint(err), "refused")
 			return nil
 		})
 		return yes
 	}
-	if !answered("192.168.0.3:9") {
+	if !answered("192.168.0.3:9", 10*time.Second) {
 		t.Fatal("the control fails: eth0 does not answer for br-encap's address")
 	}
 	confined := []host.Address{{Link: "br-encap", Prefix: netip.MustParsePrefix("192.168.0.2/16")}}
 	if _, err := w.client.Confine(t.Context(), confined); err != nil {
 		t.Fatal(err)
 	}
-	if answered("192.168.0.2:9") {
+	if answered("192.168.0.2:9", time.Second) {
 		t.Error("eth0 answers for an address confined to br-encap")
 	}
 	if _, err := w.client.Confine(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	w.lan.IP("neigh flush dev eth0")
-	if !answered("192.168.0.2:9") {
+	if !answered("192.168.0.2:9", 10*time.Second) {
 		t.Error("eth0 does not answer after the address was let go")
 	}
 }
