@@ -71,7 +71,7 @@ func wire(ctx context.Context, mgr manager.Manager, o options.Options, state *ag
 	}
 	server := cni.New(cni.Config{
 		Socket: o.Socket, Pods: mgr.GetCache(), Switch: local, Links: links, Isolation: filter,
-		Userspace: node.Userspace, MTU: state.MTU, Ready: state.Ready, Readied: state.Readied,
+		Userspace: node.Userspace, MTU: node.MTU, Ready: state.Ready, Readied: state.Readied,
 		Explain: cni.Explain(mgr.GetAPIReader(), "kube-ovn-controller"), Metrics: metrics.Registry,
 	})
 	return errors.Join(node.Register(mgr, links.Changed(), local.Changed(), filter.Changed()), mgr.Add(server))

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/cniwire"
 	"hawser/internal/nodeplan/attachment"
 )
@@ -86,8 +87,8 @@ func (a *attacher) whileThere(ctx context.Context, pod cniwire.Pod) (context.Con
 func (a *attacher) address(ctx context.Context, call cniwire.Request) (plan attachment.Attachment, err error) {
 	bounded, cancel := context.WithTimeout(ctx, a.cfg.AddressWait)
 	defer cancel()
-	mtu := a.cfg.MTU()
 	err = a.pods.await(bounded, call.Pod, func(pod *corev1.Pod) (err error) {
+		mtu := a.cfg.MTU(bounded, pod.Annotations[kubeovnv1.AnnotationLogicalSwitch])
 		plan, err = attachment.Plan(pod, call, mtu)
 		return err
 	})

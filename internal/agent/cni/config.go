@@ -72,8 +72,8 @@ type Config struct {
 	// Isolation is asked only where Userspace says that the datapath runs there.
 	Isolation Isolation
 	Userspace func() bool
-	// MTU is that of new pods.
-	MTU func() int
+	// MTU is that of new pods of a subnet.
+	MTU func(ctx context.Context, subnet string) int
 	// Ready says what the node still lacks before pods can be attached.
 	Ready func() error
 	// Readied gives a channel that is closed once the node lacks nothing, so that

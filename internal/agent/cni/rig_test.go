@@ -67,7 +67,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) config() Config {
 	return Config{
 		Pods: r.pods, Switch: r.vs, Links: r.links, Isolation: r.filter,
-		Userspace: func() bool { return true }, MTU: func() int { return 1400 }, Ready: func() error { return nil },
+		Userspace: func() bool { return true }, MTU: func(context.Context, string) int { return 1400 }, Ready: func() error { return nil },
 		AddressWait: 5 * time.Second, InstallWait: 5 * time.Second,
 	}
 }
