@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 
+	"golang.org/x/sys/unix"
 	"sigs.k8s.io/knftables"
 
 	"hawser/internal/host"
@@ -61,11 +62,18 @@ func (c *Client) Close() { c.watcher.close() }
 // there. A hint may be about a change of our own: it says "look again".
 func (c *Client) Changed() <-chan struct{} { return c.watcher.hints }
 
-// forget drops what is known of the tables.
-func (c *Client) forget() {
-	c.masquerade.forget()
-	c.confinement.forget()
-	c.isolation.forget()
+// forget drops what is known of the tables of some families.
+func (c *Client) forget(families ...uint8) {
+	for _, family := range families {
+		switch family {
+		case unix.NFPROTO_INET:
+			c.masquerade.forget()
+		case unix.NFPROTO_ARP:
+			c.confinement.forget()
+		case unix.NFPROTO_NETDEV:
+			c.isolation.forget()
+		}
+	}
 }
 
 // Masquerade brings the masquerading to what is wanted, in one transaction, and

@@ -126,7 +126,7 @@ func TestMasqueradeRepairs(t *testing.T) {
 		if err := fake.Run(t.Context(), tx); err != nil {
 			t.Fatal(err)
 		}
-		client.forget()
+		client.forget(ourFamilies...)
 		fakeApply(t, client, fake, dualStack())
 		if diff := cmp.Diff(want, fake.Dump()); diff != "" {
 			t.Errorf("%s: table is not as it was:\n%s", name, diff)
@@ -176,8 +176,12 @@ func TestHarms(t *testing.T) {
 			t.Errorf("table of %v is %q", broken, got)
 		}
 	}
-	if harms(0x0a00) || !harms(0x0a02) || harms(0x0102) {
+	const newTable, delTable, delChain, other = 0x0a00, 0x0a02, 0x0a05, 0x0102
+	if harms(newTable, 1) || !harms(delTable, 5) || !harms(delChain, 1) || harms(delChain, 5) || harms(other, 1) {
 		t.Error("only what takes away from nftables harms")
+	}
+	if got := harmedFamilies(make([]byte, 16)); len(got) != len(ourFamilies) {
+		t.Errorf("what cannot be read harms %v", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package netfilter
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -200,6 +201,28 @@ func (w world) hinted(within time.Duration) bool {
 		return true
 	case <-time.After(within):
 		return false
+	}
+}
+
+func TestAPodsEndGivesNoHint(t *testing.T) {
+	w := newWorld(t)
+	for _, act := range []func(context.Context, ...string) error{w.client.Isolate, w.client.Release} {
+		if err := act(t.Context(), "ovn0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.hinted(300 * time.Millisecond) {
+		t.Error("a hint after a device was isolated and released")
+	}
+	if err := w.client.Isolate(t.Context(), "ovn0"); err != nil {
+		t.Fatal(err)
+	}
+	sh(t, "nft delete table netdev kube-ovn")
+	if !w.hinted(10 * time.Second) {
+		t.Error("no hint after the isolation was taken away")
+	}
+	if err := w.client.Isolate(t.Context(), "ovn0"); err != nil || w.nodeAnswers(time.Second) {
+		t.Errorf("the isolation does not come back: %v", err)
 	}
 }
 

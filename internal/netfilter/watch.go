@@ -31,16 +31,20 @@ func watch() (*watcher, error) {
 func (w *watcher) close() { w.socket.Close() }
 
 // run reads until the socket is closed. A lost notification (ENOBUFS) counts as
-// a change.
-func (w *watcher) run(forget func()) {
+// a change of everything.
+func (w *watcher) run(forget func(families ...uint8)) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := w.socket.Read(buffer)
 		if err != nil && !errors.Is(err, unix.ENOBUFS) {
 			return
 		}
-		if err != nil || anyOurs(buffer[:n]) {
-			forget()
+		harmed := ourFamilies
+		if err == nil {
+			harmed = harmedFamilies(buffer[:n])
+		}
+		if len(harmed) > 0 {
+			forget(harmed...)
 			w.hint()
 		}
 	}
@@ -54,29 +58,41 @@ func (w *watcher) hint() {
 	}
 }
 
-func anyOurs(raw []byte) bool {
+// ourFamilies are those that we have a table in.
+var ourFamilies = []uint8{unix.NFPROTO_INET, unix.NFPROTO_ARP, unix.NFPROTO_NETDEV}
+
+// harmedFamilies lists the families of those of our tables that messages tell a
+// harmful change of.
+func harmedFamilies(raw []byte) []uint8 {
 	messages, err := syscall.ParseNetlinkMessage(raw)
 	if err != nil {
-		return true
+		return ourFamilies
 	}
+	var out []uint8
 	for _, message := range messages {
-		if harms(message.Header.Type) && tableOf(message.Data) == table {
-			return true
+		if len(message.Data) == 0 {
+			continue
+		}
+		family := message.Data[0] // nfgenmsg begins with it
+		if harms(message.Header.Type, family) && tableOf(message.Data) == table {
+			out = append(out, family)
 		}
 	}
-	return false
+	return out
 }
 
 // harms tells whether a change may take away from our tables, or put a rule in
-// front of ours. New tables, chains, sets and elements change nothing of it.
-func harms(messageType uint16) bool {
+// front of ours. New tables, chains, sets and elements change nothing of it. A
+// chain of the netdev table goes with every pod, by our own doing.
+func harms(messageType uint16, family uint8) bool {
 	if messageType>>8 != unix.NFNL_SUBSYS_NFTABLES {
 		return false
 	}
 	switch messageType & 0xff {
-	case unix.NFT_MSG_DELTABLE, unix.NFT_MSG_DELCHAIN, unix.NFT_MSG_DELSET,
-		unix.NFT_MSG_DELRULE, unix.NFT_MSG_DELSETELEM, unix.NFT_MSG_NEWRULE:
+	case unix.NFT_MSG_DELTABLE:
 		return true
+	case unix.NFT_MSG_DELCHAIN, unix.NFT_MSG_DELSET, unix.NFT_MSG_DELRULE, unix.NFT_MSG_DELSETELEM, unix.NFT_MSG_NEWRULE:
+		return family != unix.NFPROTO_NETDEV
 	}
 	return false
 }
