@@ -45,18 +45,23 @@ func NewFabric() *Fabric {
 
 // apply writes a state. What the database refuses for good becomes a problem.
 func (f *Fabric) apply(ctx context.Context, owner logical.Owner, want logical.State) ([]plan.Problem, error) {
-	changed, err := f.Network.Apply(ctx, owner, want)
+	_, problems, err := f.applied(ctx, owner, want)
+	return problems, err
+}
+
+// applied also tells whether anything had to be changed.
+func (f *Fabric) applied(ctx context.Context, owner logical.Owner, want logical.State) (changed bool, problems []plan.Problem, err error) {
+	count, err := f.Network.Apply(ctx, owner, want)
 	var refused *RefusedError
 	switch {
-	case err == nil && changed > 0:
-		f.room.Change(topicRows(owner))
-		return nil, nil
 	case errors.As(err, &refused):
-		return []plan.Problem{{Object: owner, Reason: reasonRefused, Message: refused.Error()}}, nil
+		return false, []plan.Problem{{Object: owner, Reason: reasonRefused, Message: refused.Error()}}, nil
 	case err != nil:
-		return nil, fmt.Errorf("writing %s to the northbound database: %w", owner, err)
+		return false, nil, fmt.Errorf("writing %s to the northbound database: %w", owner, err)
+	case count > 0:
+		f.room.Change(topicRows(owner))
 	}
-	return nil, nil
+	return count > 0, nil, nil
 }
 
 // reasonRefused is the reason of what OVN does not accept.

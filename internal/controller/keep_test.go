@@ -174,6 +174,27 @@ func TestNodeJoinsAndLeaves(t *testing.T) {
 	c.quiet()
 }
 
+// A node that is deleted by mistake and joins again finds its pods in its group.
+func TestNodeJoinsAgain(t *testing.T) {
+	w := newWorld(t)
+	c := w.start()
+	w.namespace("shop")
+	node := w.node("n1", "172.30.0.11")
+	w.allocated(w.pod("shop", "web", "n1"))
+	groups := func() string { return w.nb.Dump("Port_Group", "name", "ports") }
+	c.quiet()
+	before := groups()
+	w.remove(node)
+	w.gone("node.n1", groups)
+	w.node("n1", "172.30.0.11")
+	w.eventually("the pod is not in its node's group", func() error {
+		if now := groups(); now != before {
+			return errors.New(now)
+		}
+		return nil
+	})
+}
+
 // Rows of owners that Kubernetes does not know are taken away at the start.
 func TestSweep(t *testing.T) {
 	w := newWorld(t)

@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,7 +52,7 @@ func (r *Nodes) realise(ctx context.Context, node *corev1.Node) (reconcile.Resul
 	in := overlay.NodeInput{Cluster: r.Cluster, Node: node, Join: join, Lease: claim.LeaseOf(ip)}
 	want, problems := overlay.Node(in)
 	if len(problems) == 0 {
-		problems, err = r.apply(ctx, overlay.NodeOwner(node.Name), want)
+		problems, err = r.write(ctx, node.Name, want)
 	}
 	switch {
 	case errors.Is(err, ErrParentMissing):
@@ -65,8 +66,26 @@ func (r *Nodes) realise(ctx context.Context, node *corev1.Node) (reconcile.Resul
 	return reconcile.Result{}, r.annotate(ctx, node, overlay.NodeAnnotations(in))
 }
 
-// ask keeps the address that a node's annotation tells, as long as it is free:
-// a node that is removed and joins again comes back as what it was.
+// write applies a node's rows. If that changed anything, the group of the
+// node's pods may be a new one, without members: they say themselves that they
+// belong to it, so they are looked at. It happens to a node that was deleted by
+// mistake and joined again while its pods ran.
+func (r *Nodes) write(ctx context.Context, node string, want logical.State) ([]plan.Problem, error) {
+	changed, problems, err := r.applied(ctx, overlay.NodeOwner(node), want)
+	if !changed {
+		return problems, err
+	}
+	var pods corev1.PodList
+	if err := r.Cache.List(ctx, &pods, client.MatchingFields{indexNode: node}, shared); err != nil {
+		return nil, fmt.Errorf("listing the pods of node %s: %w", node, err)
+	}
+	for i := range pods.Items {
+		r.boxes.pods.AddLater(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&pods.Items[i])})
+	}
+	return problems, err
+}
+
+// ask lets a node that was deleted and made again at once keep its address.
 func (r *Nodes) ask(node *corev1.Node) claim.Ask {
 	return claim.Ask{
 		Name:    overlay.NodePortName(node.Name),
