@@ -19,9 +19,11 @@ entries() {
 }
 
 # clusters are the kinds of cluster that the tier runs in, one after another,
-# each by the flags of `sandbox up`.
+# each by the flags of `sandbox up`. Tier 1 has one, with all that can be had at
+# once: both families, TLS, three databases.
 clusters() {
     case $tier in
+    1) echo '--ip-family dual --set networking.enableSSL=true --set masterNodes={172.30.0.2,172.30.0.11,172.30.0.12}' ;;
     families) printf '%s\n' '--ip-family ipv4' '--ip-family ipv6' ;;
     *) echo '--ip-family dual' ;;
     esac
