@@ -26,31 +26,31 @@ func (f *Fabric) Listen() {
 				f.boxes.usage.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: ip.Spec.Subnet}})
 			}
 		}
-		f.wakeHolders(name, old, now)
+		f.boxes.wakeHolders(name, old, now)
 	})
 }
 
 // wakeHolders wakes those whom an IP object concerns. Only the holder's queue
 // may take an address back, so that no other can before the port is gone.
-func (f *Fabric) wakeHolders(name string, old, now *kubeovnv1.IP) {
+func (b boxes) wakeHolders(name string, old, now *kubeovnv1.IP) {
 	ip := now
 	if ip == nil {
 		ip = old
 	}
 	if ip == nil {
-		f.boxes.wakeByName(name)
+		b.wakeByName(name)
 		return
 	}
 	kind, key := holderOf(ip)
 	request := reconcile.Request{NamespacedName: key}
 	switch kind {
 	case "Pod":
-		f.boxes.pods.Add(request)
+		b.pods.Add(request)
 	case "Node":
-		f.boxes.nodes.Add(request)
+		b.nodes.Add(request)
 	}
 	if kind == "" || (now != nil && !claim.IsOurs(now)) {
-		f.boxes.ips.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: name}})
+		b.ips.Add(reconcile.Request{NamespacedName: client.ObjectKey{Name: name}})
 	}
 }
 

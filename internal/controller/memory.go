@@ -83,7 +83,7 @@ func (f *Fabric) rememberAnnotated(obj client.Object, name string) {
 // no longer has takes the way of a deletion.
 func (f *Fabric) Sweep() {
 	for _, owner := range f.Network.Owners() {
-		f.wakeOwner(owner)
+		f.boxes.wakeOwner(owner)
 	}
 }
 
@@ -100,23 +100,24 @@ func (f *Fabric) Resync(ctx context.Context) error {
 		}
 		_ = meta.EachListItem(list, func(item runtime.Object) error {
 			object := item.(client.Object)
-			f.wakeOwner(logical.Owner{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()})
+			f.boxes.wakeOwner(logical.Owner{Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName()})
 			return nil
 		})
 	}
 	return nil
 }
 
-func (f *Fabric) wakeOwner(owner logical.Owner) {
+// wakeOwner has the object looked at that rows belong to, behind what is new.
+func (b boxes) wakeOwner(owner logical.Owner) {
 	request := reconcile.Request{NamespacedName: client.ObjectKey{Namespace: owner.Namespace, Name: owner.Name}}
 	switch owner.Kind {
 	case "Pod":
-		f.boxes.pods.AddLater(request)
+		b.pods.AddLater(request)
 	case "Node":
-		f.boxes.nodes.AddLater(request)
+		b.nodes.AddLater(request)
 	case "Subnet":
-		f.boxes.subnets.AddLater(request)
+		b.subnets.AddLater(request)
 	case "Vpc":
-		f.boxes.vpcs.AddLater(request)
+		b.vpcs.AddLater(request)
 	}
 }
