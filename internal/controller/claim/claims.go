@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,6 +32,11 @@ type Claims struct {
 	Registry *ipam.Registry
 	// Freed is told which addresses of a subnet became free.
 	Freed func(subnet string, addresses []netip.Addr)
+
+	// givenUp has the names whose objects we have asked to be deleted. Their
+	// leases end with them; that of an object that somebody else deletes does
+	// not, because its holder uses it.
+	givenUp sync.Map
 }
 
 // Ask says who wants an address, and from where.
@@ -75,6 +81,9 @@ func (c *Claims) Hold(ctx context.Context, ask Ask) (*kubeovnv1.IP, error) {
 	found := c.Book.Judge(ask.Name)
 	switch found.Verdict {
 	case Absent:
+		if _, ok := c.givenUp.Load(ask.Name); ok {
+			c.Forget(ask.Name)
+		}
 		return nil, c.create(ctx, ask)
 	case Going:
 		return nil, c.delete(ctx, found.IP)
@@ -228,6 +237,7 @@ func (c *Claims) delete(ctx context.Context, ip *kubeovnv1.IP) error {
 		return ErrPending
 	}
 	c.Book.Leave(ip, false)
+	c.givenUp.Store(ip.Name, true)
 	err := c.API.Delete(ctx, ip, client.Preconditions{UID: &ip.UID, ResourceVersion: &ip.ResourceVersion})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("giving up IP %s: %w", ip.Name, err)
@@ -240,6 +250,7 @@ func (c *Claims) delete(ctx context.Context, ip *kubeovnv1.IP) error {
 // Forget takes addresses back into the registry. An object that has been
 // waiting for one of them gets it before anybody else.
 func (c *Claims) Forget(name string) {
+	c.givenUp.Delete(name)
 	subnet, lease, ok := c.Registry.Lease(name)
 	if !ok {
 		return
