@@ -23,7 +23,7 @@ entries() {
 # once: both families, TLS, three databases.
 clusters() {
     case $tier in
-    1) echo '--ip-family dual --set networking.enableSSL=true --set masterNodes={172.30.0.2,172.30.0.11,172.30.0.12}' ;;
+    1) echo '--ip-family dual --masters 3 --set networking.enableSSL=true' ;;
     families) printf '%s\n' '--ip-family ipv4' '--ip-family ipv6' ;;
     *) echo '--ip-family dual' ;;
     esac
