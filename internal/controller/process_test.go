@@ -55,7 +55,7 @@ func (w *world) run(program string, port int) *process {
 	p := &process{log: &lockedBuffer{}, ended: make(chan error, 1)}
 	p.Cmd = exec.Command(program, "--kubeconfig="+shared_.server.Kubeconfig, "--ovn-nb-addr="+w.nb.Endpoint,
 		"--default-cidr="+testDefaults.CIDR, "--node-switch-cidr="+testDefaults.JoinCIDR, fmt.Sprintf("--pprof-port=%d", port),
-		"--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=500ms")
+		"--leader-elect-lease-duration=10s", "--leader-elect-renew-deadline=8s", "--leader-elect-retry-period=1s")
 	p.Env = append(os.Environ(), "POD_NAMESPACE=default", "POD_IP=127.0.0.1")
 	p.Stdout, p.Stderr = p.log, p.log
 	w.check(p.Start())
@@ -87,7 +87,7 @@ func TestLeaderStoppedBySignal(t *testing.T) {
 	leader := w.run(program, 21000)
 	leader.leads(w)
 	var left []string
-	for round := range 3 {
+	for round := range 2 {
 		for i := range 10 {
 			w.pod("shop", fmt.Sprintf("gone-%d-%d", round, i), "n1")
 		}

@@ -423,7 +423,7 @@ func ptrTo[T any](value T) *T { return &value }
 func (w *world) eventually(what string, holds func() error) {
 	w.t.Helper()
 	var err error
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(40 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if err = holds(); err == nil {
 			return
 		}
