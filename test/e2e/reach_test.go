@@ -8,15 +8,28 @@ import (
 	"time"
 )
 
-// twoTenants makes two namespaces with a dual-stack subnet each and a pod of
-// each namespace on the first two workers, and waits until they are Ready.
+// inFamilies is what a cluster of its address families has of a pair of CIDRs.
+func inFamilies(t *testing.T, v4, v6 string) string {
+	t.Helper()
+	switch kubectl(t, "get", "subnet", "ovn-default", "-o", "jsonpath={.spec.protocol}") {
+	case "IPv4":
+		return v4
+	case "IPv6":
+		return v6
+	}
+	return v4 + "," + v6
+}
+
+// twoTenants makes two namespaces with a subnet each, of all the cluster's
+// families, and a pod of each namespace on the first two workers, and waits
+// until they are Ready.
 func twoTenants(t *testing.T, name string, net int) (pods []placed) {
 	t.Helper()
 	workers := nodes(t)
 	var parts []string
 	for tenant := range 2 {
 		namespace := fmt.Sprintf("%s-%d", name, tenant)
-		cidr := fmt.Sprintf("10.%d.0.0/24,fd00:%d::/120", net+tenant, net+tenant)
+		cidr := inFamilies(t, fmt.Sprintf("10.%d.0.0/24", net+tenant), fmt.Sprintf("fd00:%d::/120", net+tenant))
 		parts = append(parts, namespaceYAML(namespace), subnetYAML(namespace, cidr, namespace, "natOutgoing: true"))
 	}
 	for tenant := range 2 {
@@ -70,9 +83,10 @@ func TestReachability(t *testing.T) {
 // TestClusterServices: every pod reaches DNS and the API server by their
 // Service, and nodes reach pods.
 func TestClusterServices(t *testing.T) {
+	const apiServer = "kubernetes.default.svc.cluster.local"
 	pods := twoTenants(t, "services", 42)
 	for _, pod := range pods {
-		if out, err := tryKubectl("-n", pod.namespace, "exec", pod.name, "--", "dig", "+short", "+time=2", "+tries=2", "kubernetes.default.svc.cluster.local"); err != nil || strings.TrimSpace(out) == "" {
+		if out, err := tryKubectl("-n", pod.namespace, "exec", pod.name, "--", "dig", "+short", "+time=2", "+tries=2", apiServer, "A", apiServer, "AAAA"); err != nil || strings.TrimSpace(out) == "" {
 			t.Errorf("%s: DNS: %q %v", pod.name, out, err)
 		}
 		if out, err := tryKubectl("-n", pod.namespace, "exec", pod.name, "--", "curl", "-sSk", "--max-time", "5", "https://kubernetes.default.svc/readyz"); err != nil || !strings.Contains(out, "ok") && !strings.Contains(out, "orbidden") && !strings.Contains(out, "nauthorized") {
