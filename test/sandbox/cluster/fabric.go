@@ -94,7 +94,7 @@ func (c *Cluster) restart(ctx context.Context, workload string) error {
 	if err != nil || len(strings.Fields(pods)) == 0 {
 		return err
 	}
-	_, err = c.Kubectl(ctx, append([]string{"-n", "kube-system", "delete", "--wait=false", "pod"}, strings.Fields(pods)...)...)
+	_, err = c.Kubectl(ctx, append([]string{"-n", "kube-system", "delete", "pod"}, strings.Fields(pods)...)...)
 	return err
 }
 
@@ -103,7 +103,8 @@ func (c *Cluster) awaitRollout(ctx context.Context) error {
 	for _, workload := range []string{"daemonset/ovs-ovn", "deployment/ovn-central", "deployment/kube-ovn-controller", "daemonset/kube-ovn-cni"} {
 		args := []string{"-n", "kube-system", "rollout", "status", workload, "--timeout=180s"}
 		if workload == "daemonset/ovs-ovn" { // OnDelete has no rollout to speak of
-			args = []string{"-n", "kube-system", "wait", "--for=condition=Ready", "pod", "-l", "app=ovs", "--timeout=180s"}
+			ready := fmt.Sprintf("--for=jsonpath={.status.numberReady}=%d", len(c.options.nodes()))
+			args = []string{"-n", "kube-system", "wait", ready, workload, "--timeout=180s"}
 		}
 		if _, err := c.Kubectl(ctx, args...); err != nil {
 			return fmt.Errorf("%w: run 'sandbox kubectl -- -n kube-system describe pods'", err)
