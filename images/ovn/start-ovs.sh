@@ -85,8 +85,10 @@ settings() {
 
 # --- flows over a restart -------------------------------------------------
 
+# flow_count is nothing while vswitchd does not answer, which is no error: its
+# callers would end by it (set -e), and flows would be held for ever.
 flow_count() {
-    ovs-ofctl --timeout=2 dump-aggregate br-int 2>/dev/null | sed -n 's/.*flow_count=//p'
+    ovs-ofctl --timeout=2 dump-aggregate br-int 2>/dev/null | sed -n 's/.*flow_count=//p' || true
 }
 
 # hold_flows makes a vswitchd that starts keep the kernel's flows, by which
@@ -133,7 +135,7 @@ start_vswitchd() {
 # own before it replaces them, so that no packet finds an empty table.
 start_controller() {
     local wait=0
-    [ "$(flow_count || echo 0)" -gt 0 ] 2>/dev/null && wait=8000
+    [ "$(flow_count)" -gt 0 ] 2>/dev/null && wait=8000
     vsctl set Open_vSwitch . external_ids:ovn-ofctrl-wait-before-clear=$wait
     ovn-controller "unix:$socket" "${tls[@]}" --pidfile "${logging[@]}" &
     running controller $!
