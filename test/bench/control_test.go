@@ -133,7 +133,8 @@ func BenchmarkRestart(b *testing.B) {
 	b.ReportMetric(time.Since(start).Seconds(), "s-to-first-address")
 	l.calm()
 	spent := measure(l.pids()).since(before)
-	_, sum := increase(l.counted(ctx), writes)
+	by, sum := increase(l.counted(ctx), writes)
+	b.Logf("after a restart: API writes %v, CPU %v", by, spent)
 	b.ReportMetric(float64(sum-3), "api-writes") // the fresh pod: create, claim, annotate
 	b.ReportMetric(cpu(l.controller.Process.Pid).Seconds()+spent["nb"].Seconds(), "controller+nb-cpu-s")
 	b.ReportMetric(float64(peakMemory(l.controller.Process.Pid)), "controller-MiB")

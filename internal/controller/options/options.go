@@ -44,6 +44,7 @@ type environment struct {
 	DatabaseIPs     []string
 	DatabasePort    string
 	Namespace       string
+	Pod             string // name of our pod; empty outside of one
 	BindIP          string
 	ServiceHost     string
 	Rotation        time.Duration // how often certificates are renewed at least; 0 for two thirds of their life
@@ -86,6 +87,7 @@ func (o *Options) Environment(lookup func(string) (string, bool)) {
 	o.DatabasePort = get("KUBE_OVN_NB_PORT", "6641")
 	o.NBAddress = cmp.Or(o.NBAddress, get("OVN_NB_ADDR", ""))
 	o.Namespace = get("POD_NAMESPACE", get("KUBE_NAMESPACE", "kube-system"))
+	o.Pod = get("POD_NAME", "")
 	o.BindIP = get("POD_IP", "")
 	o.ServiceHost = get("KUBERNETES_SERVICE_HOST", "")
 	if text := get("KUBE_OVN_TLS_ROTATION_INTERVAL", ""); text != "" {
