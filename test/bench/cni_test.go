@@ -91,7 +91,7 @@ func invoke(b *testing.B, pid int, verb, namespace string, pods, parallel int) [
 
 // plugin execs the plugin in the node's namespaces, as its runtime would.
 func plugin(pid int, verb, namespace string, i int) error {
-	command := exec.Command("nsenter", "--target", strconv.Itoa(pid), "--mount", "--net", "--", "/opt/cni/bin/kube-ovn")
+	command := exec.Command("nsenter", "--target", strconv.Itoa(pid), "--mount", "--net", "--pid", "--", "/opt/cni/bin/kube-ovn")
 	command.Env = append(os.Environ(), "CNI_COMMAND="+verb, "CNI_PATH=/opt/cni/bin", "CNI_IFNAME=eth0",
 		fmt.Sprintf("CNI_CONTAINERID=%04x%012x%s", i, i, namespace), fmt.Sprintf("CNI_NETNS=/run/netns/%s-%d", namespace, i),
 		fmt.Sprintf("CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=%s;K8S_POD_NAME=p%d", namespace, i))
