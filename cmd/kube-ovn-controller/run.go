@@ -9,12 +9,10 @@ import (
 	"net"
 	"strconv"
 
-	"github.com/google/uuid"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -111,14 +109,6 @@ func newManager(cfg *rest.Config, o options.Options, health *controller.Health) 
 			ExtraHandlers: health.Handlers(o.Pprof),
 		},
 	})
-}
-
-// electionLock is the Lease by which controllers elect a leader. Its holder is
-// called by the pod's name, so that a container that was killed and started
-// again in its pod goes on at once, and does not wait for its own lease to end.
-func electionLock(cfg *rest.Config, o options.Options) (resourcelock.Interface, error) {
-	holder := resourcelock.ResourceLockConfig{Identity: cmp.Or(o.Pod, uuid.NewString())}
-	return resourcelock.NewFromKubeconfig(resourcelock.LeasesResourceLock, o.Namespace, "kube-ovn-controller", holder, cfg, o.RenewDeadline)
 }
 
 // connect is what a new leader does before it may write.

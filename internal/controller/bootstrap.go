@@ -29,22 +29,14 @@ type Defaults struct {
 // they do not exist. What users have made of them later is left alone.
 func Bootstrap(ctx context.Context, api client.Client, d Defaults) error {
 	for _, obj := range []client.Object{d.vpc(), d.joinSubnet(), d.defaultSubnet()} {
-		if err := ensure(ctx, api, obj); err != nil {
+		// A restart must not even try to write what is there.
+		err := api.Get(ctx, client.ObjectKeyFromObject(obj), obj.DeepCopyObject().(client.Object))
+		if apierrors.IsNotFound(err) {
+			err = client.IgnoreAlreadyExists(api.Create(ctx, obj))
+		}
+		if err != nil {
 			return fmt.Errorf("creating %s %s: %w", kindOf(obj).Kind, obj.GetName(), err)
 		}
-	}
-	return nil
-}
-
-// ensure looks first: a restart must not even try to write what is there.
-func ensure(ctx context.Context, api client.Client, obj client.Object) error {
-	have := obj.DeepCopyObject().(client.Object)
-	err := api.Get(ctx, client.ObjectKeyFromObject(obj), have)
-	if !apierrors.IsNotFound(err) {
-		return err
-	}
-	if err := api.Create(ctx, obj); !apierrors.IsAlreadyExists(err) {
-		return err
 	}
 	return nil
 }
