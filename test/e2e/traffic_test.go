@@ -78,7 +78,7 @@ type pings struct {
 	done   sync.WaitGroup
 	mu     sync.Mutex
 	sent   []time.Time
-	answer map[uint16]time.Time
+	answer map[uint64]bool
 }
 
 const pingInterval = 10 * time.Millisecond
@@ -86,7 +86,7 @@ const pingInterval = 10 * time.Millisecond
 // startPings pings an address from inside a network namespace.
 func startPings(t testing.TB, netns, address string) *pings {
 	t.Helper()
-	p := &pings{target: net.ParseIP(address), stop: make(chan struct{}), answer: map[uint16]time.Time{}}
+	p := &pings{target: net.ParseIP(address), stop: make(chan struct{}), answer: map[uint64]bool{}}
 	network, listen := "ip4:icmp", "0.0.0.0"
 	if p.target.To4() == nil {
 		network, listen = "ip6:ipv6-icmp", "::"
@@ -114,7 +114,7 @@ func (p *pings) send() {
 		sequence := len(p.sent)
 		p.sent = append(p.sent, time.Now())
 		p.mu.Unlock()
-		message := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: os.Getpid() & 0xffff, Seq: sequence & 0xffff, Data: []byte("hawser")}}
+		message := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: os.Getpid() & 0xffff, Seq: sequence & 0xffff, Data: binary.BigEndian.AppendUint64(nil, uint64(sequence))}}
 		if p.target.To4() == nil {
 			message.Type = ipv6.ICMPTypeEchoRequest
 		}
@@ -139,9 +139,10 @@ func (p *pings) receive() {
 		if err != nil || (message.Type != ipv4.ICMPTypeEchoReply && message.Type != ipv6.ICMPTypeEchoReply) {
 			continue
 		}
-		if echo, ok := message.Body.(*icmp.Echo); ok && echo.ID == os.Getpid()&0xffff {
+		// The number is in the data: the 16 bits of the header wrap after 11 minutes.
+		if echo, ok := message.Body.(*icmp.Echo); ok && echo.ID == os.Getpid()&0xffff && len(echo.Data) == 8 {
 			p.mu.Lock()
-			p.answer[uint16(echo.Seq)] = time.Now()
+			p.answer[binary.BigEndian.Uint64(echo.Data)] = true
 			p.mu.Unlock()
 		}
 	}
@@ -156,7 +157,7 @@ func (p *pings) end() loss {
 	result := loss{Sent: len(p.sent)}
 	last := p.sent[0]
 	for sequence, at := range p.sent {
-		if _, ok := p.answer[uint16(sequence)]; !ok {
+		if !p.answer[uint64(sequence)] {
 			result.Lost++
 			continue
 		}
