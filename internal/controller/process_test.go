@@ -111,6 +111,8 @@ func TestLeaderStoppedBySignal(t *testing.T) {
 			}
 			t.Logf("round %d: %s", round, lastLine(leader.log.String()))
 		case <-time.After(20 * time.Second):
+			_ = leader.Process.Signal(syscall.SIGQUIT) // print its goroutines
+			<-leader.ended
 			t.Fatalf("round %d: the deposed leader goes on:\n%s", round, leader.log)
 		}
 		w.check(w.consistent(left...))
