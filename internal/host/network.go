@@ -1,6 +1,9 @@
 package host
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // KindMacvlan is the only kind of link that we make ourselves. All others
 // appear through Open vSwitch, or belong to the machine.
@@ -18,6 +21,14 @@ type Link struct {
 	NoARP    bool   // neither asks nor answers for addresses
 	Loopback bool   // in a Snapshot only
 	Alias    string // in a Snapshot only; a pod's link carries its owner here
+
+	// In a Snapshot only:
+
+	Index   int
+	Master  string   // the bridge, bond, team or VRF that it is a member of; "ovs-system" of a kernel datapath
+	Uppers  []string // devices made on top of it, such as VLANs and macvlans, in the kernel's order
+	Carrier bool     // it has a link partner
+	Promisc bool     // it takes frames for other addresses than its own
 }
 
 // Address is an address on a device, with the length of its network.
@@ -60,6 +71,28 @@ type Snapshot struct {
 	// Advertised names the links whose default route a router advertised; they
 	// may lose it when Forwards6 is switched on.
 	Advertised []string
+	// Leased are the addresses with a lifetime, as DHCP and router
+	// advertisements give them.
+	Leased []Address
+	// Bridges are those of Open vSwitch, whoever made them.
+	Bridges []Installed
+}
+
+// Installed is a bridge of Open vSwitch as it is.
+type Installed struct {
+	Name  string
+	Owner string // "" of a bridge that is not ours
+	Ports []string
+}
+
+// BridgeWith finds the bridge that has a device as its port.
+func (s Snapshot) BridgeWith(port string) (Installed, bool) {
+	for _, bridge := range s.Bridges {
+		if slices.Contains(bridge.Ports, port) {
+			return bridge, true
+		}
+	}
+	return Installed{}, false
 }
 
 // Link finds a device by name.

@@ -1,0 +1,114 @@
+package host
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+)
+
+// Action is what one step of a plan does. Each has its undoing, which leaves
+// the host as it was before the step, and which does no harm where the step was
+// never done or was done only in part.
+type Action string
+
+// The actions that join a NIC to a provider network, in the order of a plan.
+const (
+	// ActionBridge makes the provider's bridge, without touching the NIC.
+	ActionBridge Action = "bridge"
+	// ActionPair makes the veth pair of a shared uplink, up and silent.
+	ActionPair Action = "pair"
+	// ActionJoin makes the tap, or with AttachPort the NIC, a port of the bridge.
+	ActionJoin Action = "join"
+	// ActionLoad loads and pins the programs and maps; no frame meets them yet.
+	ActionLoad Action = "load"
+	// ActionFilter hangs the programs into the NIC and the pair.
+	ActionFilter Action = "filter"
+	// ActionPromisc lets the NIC take frames for other addresses than its own.
+	ActionPromisc Action = "promisc"
+	// ActionUp sets a NIC up that is a port of the bridge.
+	ActionUp Action = "up"
+	// ActionMapping tells ovn-controller which bridge is the provider's network.
+	ActionMapping Action = "mapping"
+)
+
+// Step is one change of the host and its undoing.
+type Step struct {
+	Action Action
+	Uplink Uplink
+	// Before is what an edge has to know to undo the step, for example whether
+	// the NIC was promiscuous. It is empty in a plan; the edge says it just
+	// before the step is done, and the journal keeps it.
+	Before string
+}
+
+// Plan is a list of changes of the host's links: they are done in order and
+// undone in the opposite order. The empty plan is the host as it was without us.
+type Plan struct {
+	Steps []Step
+}
+
+// Text is the plan for people, a line for each step. It names nothing that
+// differs between two boots, so that an approved plan stays approved.
+func (p Plan) Text() string {
+	var out strings.Builder
+	for i, step := range p.Steps {
+		fmt.Fprintf(&out, "%d. %s\n", i+1, step.text())
+	}
+	return out.String()
+}
+
+// Hash names the plan's text; two plans that do the same have the same.
+func (p Plan) Hash() string {
+	sum := sha256.Sum256([]byte(p.Text()))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (s Step) text() string {
+	u := s.Uplink
+	switch s.Action {
+	case ActionBridge:
+		return "add bridge " + u.Bridge + u.datapath()
+	case ActionPair:
+		return fmt.Sprintf("add veth pair %s, %s with the MTU of %s", u.Tap, u.Wire, u.NIC)
+	case ActionJoin:
+		return "add port " + u.Member() + " to " + u.Bridge
+	case ActionLoad:
+		return "load programs of " + u.NIC + u.options()
+	case ActionFilter:
+		return "bridge frames between " + u.NIC + ", the host and " + u.Wire
+	case ActionPromisc:
+		return "let " + u.NIC + " receive frames for pods (promiscuous)"
+	case ActionUp:
+		return "set " + u.NIC + " up"
+	case ActionMapping:
+		return "map network " + u.Provider + " to " + u.Bridge
+	}
+	return string(s.Action) + " " + u.NIC
+}
+
+// Member names the uplink's port of the bridge.
+func (u Uplink) Member() string {
+	if u.Attachment == AttachPort {
+		return u.NIC
+	}
+	return u.Tap
+}
+
+func (u Uplink) datapath() string {
+	if u.Userspace {
+		return " of the userspace datapath"
+	}
+	return ""
+}
+
+func (u Uplink) options() string {
+	out := ""
+	if u.TrustPods {
+		out += ", pods may be routers and DHCP servers of the host"
+	}
+	if u.RSTP {
+		out += ", with RSTP"
+	}
+	return out
+}
