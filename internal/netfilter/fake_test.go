@@ -2,10 +2,7 @@ package netfilter
 
 import (
 	"errors"
-	"flag"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,9 +10,8 @@ import (
 	"sigs.k8s.io/knftables"
 
 	"hawser/internal/host"
+	"hawser/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // fakes stand in for the kernel, a table of each family.
 type fakes struct {
@@ -58,23 +54,6 @@ func prefixes(texts ...string) []netip.Prefix {
 	return out
 }
 
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got), -update writes it anew:\n%s", path, diff)
-	}
-}
-
 // fakeApply applies and returns the transaction that it took.
 func fakeApply(t *testing.T, client *Client, fake *knftables.Fake, want host.Masquerade) string {
 	t.Helper()
@@ -91,21 +70,21 @@ func fakeApply(t *testing.T, client *Client, fake *knftables.Fake, want host.Mas
 func TestMasqueradeTransactions(t *testing.T) {
 	kernel := newFakes()
 	client, fake := kernel.client(), kernel.inet
-	golden(t, "fresh.txt", fakeApply(t, client, fake, dualStack()))
-	golden(t, "table.txt", fake.Dump())
+	golden.Check(t, "testdata/fresh.txt", fakeApply(t, client, fake, dualStack()))
+	golden.Check(t, "testdata/table.txt", fake.Dump())
 	if again := fakeApply(t, client, fake, dualStack()); again != "" {
 		t.Errorf("second apply did:\n%s", again)
 	}
 	changed := dualStack()
 	changed.Sources = prefixes("10.17.0.0/24")
 	changed.Nodes = append(changed.Nodes, netip.MustParseAddr("172.30.0.12"))
-	golden(t, "elements.txt", fakeApply(t, client, fake, changed))
+	golden.Check(t, "testdata/elements.txt", fakeApply(t, client, fake, changed))
 
 	restarted := kernel.client()
 	if again := fakeApply(t, restarted, fake, changed); again != "" {
 		t.Errorf("a restarted agent did:\n%s", again)
 	}
-	golden(t, "nothing.txt", fakeApply(t, client, fake, host.Masquerade{}))
+	golden.Check(t, "testdata/nothing.txt", fakeApply(t, client, fake, host.Masquerade{}))
 }
 
 func TestMasqueradeRepairs(t *testing.T) {
@@ -149,7 +128,7 @@ func TestIsolationTransactions(t *testing.T) {
 	if err := client.Isolate(ctx, "hwencap", "0123456789ab_h"); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "isolate.txt", fake.LastTransaction.String())
+	golden.Check(t, "testdata/isolate.txt", fake.LastTransaction.String())
 	fake.LastTransaction = nil
 	restarted := kernel.client()
 	for _, c := range []*Client{client, restarted} {
@@ -163,7 +142,7 @@ func TestIsolationTransactions(t *testing.T) {
 	if err := client.Release(ctx, "0123456789ab_h", "never-there"); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "release.txt", fake.LastTransaction.String())
+	golden.Check(t, "testdata/release.txt", fake.LastTransaction.String())
 }
 
 func TestHarms(t *testing.T) {
@@ -201,7 +180,7 @@ func TestConfinementTransactions(t *testing.T) {
 		return changed
 	}
 	confine(client, want)
-	golden(t, "confine.txt", fake.LastTransaction.String())
+	golden.Check(t, "testdata/confine.txt", fake.LastTransaction.String())
 	if changed := confine(client, want) + confine(kernel.client(), want); changed != 0 {
 		t.Errorf("confining twice changed %d things", changed)
 	}

@@ -1,11 +1,9 @@
 package overlay
 
 import (
-	"flag"
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,9 +14,8 @@ import (
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
 	"hawser/internal/plan"
+	"hawser/test/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // document is an Input as it stands in a file.
 type document struct {
@@ -84,39 +81,17 @@ func text(in Input) string {
 }
 
 func TestGolden(t *testing.T) {
-	cases, _ := filepath.Glob("testdata/*/in.yaml")
-	for _, path := range cases {
-		dir := filepath.Dir(path)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			got := text(load(t, path))
-			golden := filepath.Join(dir, "want.txt")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s differs (-want +got), -update writes it anew:\n%s", golden, diff)
-			}
-			for range 10 {
-				if again := text(shuffled(load(t, path))); again != got {
-					t.Fatalf("the order of the inputs matters:\n%s", cmp.Diff(got, again))
-				}
-			}
-		})
-	}
+	golden.Run(t, func(t *testing.T, path string) golden.Case {
+		in := load(t, path)
+		return golden.Case{Text: func() string { return text(in) }, Shuffle: func(random *rand.Rand) { shuffle(random, in) }}
+	})
 }
 
-// shuffled changes the order of what comes in no order. That of links and of
+// shuffle changes the order of what comes in no order. That of links and of
 // their addresses is the kernel's and means something.
-func shuffled(in Input) Input {
-	rand.Shuffle(len(in.Nodes), func(i, j int) { in.Nodes[i], in.Nodes[j] = in.Nodes[j], in.Nodes[i] })
-	rand.Shuffle(len(in.Subnets), func(i, j int) { in.Subnets[i], in.Subnets[j] = in.Subnets[j], in.Subnets[i] })
-	return in
+func shuffle(random *rand.Rand, in Input) {
+	golden.Shuffle(random, in.Nodes)
+	golden.Shuffle(random, in.Subnets)
 }
 
 // TestPodMTU: what a pod may send is what the tunnel's NIC leaves of a frame.

@@ -2,18 +2,15 @@ package overlay
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
@@ -22,9 +19,8 @@ import (
 	"hawser/internal/ipam"
 	"hawser/internal/logical"
 	"hawser/internal/plan"
+	"hawser/test/golden"
 )
-
-var update = flag.Bool("update", false, "write testdata/*/want.txt anew")
 
 // world is the objects of a cluster, as in.yaml lists them.
 type world struct {
@@ -44,35 +40,12 @@ var testCluster = Cluster{
 	APIServers:   []netip.Addr{netip.MustParseAddr("10.96.0.1")},
 }
 
-// TestGolden plans every testdata/<case>/in.yaml, in five orders of the same
-// objects, and compares with want.txt.
+// TestGolden plans every testdata/<case>/in.yaml and compares with want.txt.
 func TestGolden(t *testing.T) {
-	cases, err := filepath.Glob("testdata/*/in.yaml")
-	if err != nil || len(cases) == 0 {
-		t.Fatal("no cases", err)
-	}
-	for _, in := range cases {
-		t.Run(filepath.Base(filepath.Dir(in)), func(t *testing.T) {
-			w := readWorld(t, in)
-			got := w.render()
-			file := filepath.Join(filepath.Dir(in), "want.txt")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, _ := os.ReadFile(file)
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("not as in %s (go test -update writes it anew):\n%s", file, diff)
-			}
-			for seed := range uint64(4) {
-				w.shuffle(rand.New(rand.NewPCG(seed, 1)))
-				if diff := cmp.Diff(got, w.render()); diff != "" {
-					t.Fatalf("the same objects in another order give another state:\n%s", diff)
-				}
-			}
-		})
-	}
+	golden.Run(t, func(t *testing.T, in string) golden.Case {
+		w := readWorld(t, in)
+		return golden.Case{Text: w.render, Shuffle: w.shuffle}
+	})
 }
 
 func readWorld(t *testing.T, file string) *world {
@@ -119,23 +92,19 @@ func addTo[O any](list *[]*O, document []byte) error {
 }
 
 func (w *world) shuffle(random *rand.Rand) {
-	shuffle(random, w.vpcs)
-	shuffle(random, w.subnets)
-	shuffle(random, w.ips)
-	shuffle(random, w.nodes)
-	shuffle(random, w.namespaces)
-	shuffle(random, w.pods)
+	golden.Shuffle(random, w.vpcs)
+	golden.Shuffle(random, w.subnets)
+	golden.Shuffle(random, w.ips)
+	golden.Shuffle(random, w.nodes)
+	golden.Shuffle(random, w.namespaces)
+	golden.Shuffle(random, w.pods)
 	for _, node := range w.nodes {
-		shuffle(random, node.Status.Addresses)
+		golden.Shuffle(random, node.Status.Addresses)
 	}
 	for _, subnet := range w.subnets {
-		shuffle(random, subnet.Spec.AllowSubnets)
-		shuffle(random, subnet.Spec.ExcludeIPs)
+		golden.Shuffle(random, subnet.Spec.AllowSubnets)
+		golden.Shuffle(random, subnet.Spec.ExcludeIPs)
 	}
-}
-
-func shuffle[V any](random *rand.Rand, list []V) {
-	random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 }
 
 // planned is what becomes of a world: the state of each owner, and a report.
