@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"hawser/internal/logical"
 	"hawser/test/ovntest"
 )
@@ -200,6 +202,33 @@ func TestParentGoesMeanwhile(t *testing.T) {
 	}
 	if n := apply(t, c, pod(1), changed); n == 0 {
 		t.Error("the vanished port was not made again")
+	}
+}
+
+// TestPortGoesMeanwhile: a port is deleted after it was planned into a group
+// that had lost it, be it that the replica had heard of the group alone. The
+// server would drop the reference without a word.
+func TestPortGoesMeanwhile(t *testing.T) {
+	t.Parallel()
+	db := ovntest.Northbound(t)
+	c := dial(t, db)
+	apply(t, c, owner("Base", "b"), base)
+	apply(t, c, pod(1), podState(1, "g1"))
+	want := dump(db)
+	db.Transact(`{"op":"update","table":"Port_Group","where":[["name","==","g1"]],"row":{"ports":["set",[]]}}`)
+	v := c.current.view
+	g1, port := rowID("Port_Group", "g1"), rowID("Logical_Switch_Port", "p1.ns")
+	waitUntil(t, "the empty group is seen", func() bool { return !v.member(place{id: g1}, port) })
+	u := must(v.plan(pod(1), podState(1, "g1")))
+	db.Transact(`{"op":"update","table":"Logical_Switch","where":[["name","==","net"]],"row":{"ports":["set",[]]}}`)
+	c.current.commits.expected.Add(1)
+	c.current.commits.hand(u)
+	if err := <-u.result; !errors.Is(err, errStale) {
+		t.Errorf("a port that is gone went into its group: %v", err)
+	}
+	apply(t, c, pod(1), podState(1, "g1"))
+	if diff := cmp.Diff(want, dump(db)); diff != "" {
+		t.Errorf("planned anew, the rows are not as before: %s", diff)
 	}
 }
 

@@ -326,8 +326,8 @@ func TestGroupsMadeAnew(t *testing.T) {
 	apply(t, c, owner("Pod", "p"), port)
 	apply(t, c, owner("Group", "g"), logical.State{})
 	apply(t, c, owner("Group", "g"), groups)
-	if n := apply(t, c, owner("Pod", "p"), port); n != 1 {
-		t.Errorf("%d operations instead of one", n)
+	if n := apply(t, c, owner("Pod", "p"), port); n != 2 {
+		t.Errorf("%d operations instead of the look at the port and its way into the group", n)
 	}
 	if got := db.Dump("Port_Group", "ports"); !strings.Contains(got, rowID("Logical_Switch_Port", "p")) {
 		t.Error(got)
@@ -353,12 +353,14 @@ func TestChangesByHandAreUndone(t *testing.T) {
 		"deleted":            `{"op":"update","table":"Logical_Switch","where":[["name","==","net"]],"row":{"ports":["set",[]]}}`,
 	} {
 		db.Transact(operation)
-		// Again and again: an Apply that meets a notification half-way, one table
-		// seen and the next not yet, mends what it sees and leaves the rest.
-		waitUntil(t, name+" is undone", func() bool {
-			apply(t, c, owner("Law", "l"), s)
-			return cmp.Diff(want, dump(db)) == ""
+		// What this client has not been told yet, no Apply can know of; what it has
+		// heard half of, it mends as a whole.
+		waitUntil(t, name+" is seen and undone", func() bool {
+			return apply(t, c, owner("Law", "l"), s) > 0
 		})
+		if diff := cmp.Diff(want, dump(db)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }
 

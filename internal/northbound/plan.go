@@ -177,9 +177,7 @@ func (p *planner) unit() (*unit, error) {
 	for _, c := range d.Change {
 		u.claim(c.Have)
 		u.claim(c.Want)
-		if columns := changed(c.Have.columns, c.Want.columns); len(columns) > 0 {
-			u.operations = append(u.operations, update(c.Want, columns))
-		}
+		u.operations = append(u.operations, amend(c.Have, c.Want))
 		m.move(c.Have, c.Want)
 	}
 	for _, r := range d.Remove {
@@ -196,6 +194,18 @@ func (p *planner) unit() (*unit, error) {
 		return nil, &ConstraintError{Owner: p.owner, Reason: "the operations do not fit the schema"}
 	}
 	return u, nil
+}
+
+// amend writes what differs between two forms of a row. Where no column does, it
+// writes the tags as they are, which changes nothing and tells by its count
+// whether the row is still there: to put a port that is gone into a group would
+// succeed, and leave the group without it.
+func amend(have, want row) ovsdb.Operation {
+	columns := changed(have.columns, want.columns)
+	if len(columns) == 0 {
+		columns = ovsdb.Row{"external_ids": want.columns["external_ids"]}
+	}
+	return update(want, columns)
 }
 
 func withoutMutations(all []ovsdb.Operation) []ovsdb.Operation {
