@@ -14,6 +14,7 @@ import (
 	_ "github.com/containernetworking/plugins/plugins/meta/portmap"
 	_ "github.com/containernetworking/plugins/plugins/meta/tuning"
 	_ "github.com/go-logr/logr"
+	_ "github.com/godbus/dbus/v5"
 	_ "github.com/google/go-cmp/cmp"
 	_ "github.com/google/go-containerregistry/pkg/v1/tarball"
 	_ "github.com/google/uuid"

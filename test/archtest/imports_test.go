@@ -47,6 +47,7 @@ var rooms = []room{
 	{name: "edge vswitch", dirs: []string{"internal/vswitch"}, own: words, others: ovsdb, never: clients},
 	{name: "edge kernel", dirs: []string{"internal/kernel"}, own: words, others: kernel, never: clients},
 	{name: "edge netfilter", dirs: []string{"internal/netfilter"}, own: words, others: []string{"sigs.k8s.io/knftables", "golang.org/x/sys"}, never: clients},
+	{name: "edge netmanager", dirs: []string{"internal/netmanager"}, own: words, others: []string{"github.com/godbus/dbus"}, never: clients},
 	{name: "edge cniclient", dirs: []string{"internal/cniclient"}, own: words, others: []string{"github.com/containernetworking/cni", "golang.org/x/sys"}, never: clients},
 	{name: "edge leader", dirs: []string{"internal/leader"}, own: words, never: clients},
 	{name: "controller", dirs: []string{"internal/controller"}, own: planned, others: runtime, never: drivers},
