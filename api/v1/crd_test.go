@@ -13,6 +13,7 @@ import (
 	crdvalidation "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -23,7 +24,7 @@ import (
 )
 
 // plurals of every kind in this package.
-var plurals = []string{"vpcs", "subnets", "ips"}
+var plurals = []string{"vpcs", "subnets", "ips", "provider-networks", "provider-network-nodes", "vlans"}
 
 // server judges objects of one kind as an API server that has our CRD would: by
 // the structural schema and the CEL rules, under its limits of cost.
@@ -63,6 +64,7 @@ func (s server) judge(t *testing.T, manifest string) string {
 		return "unknown field " + strings.Join(unknown, ", ")
 	}
 	errs := validation.ValidateCustomResource(nil, object, s.schema)
+	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, s.structural, object)...)
 	celErrs, _ := s.cel.Validate(t.Context(), nil, s.structural, object, nil, celconfig.RuntimeCELCostBudget)
 	if errs = append(errs, celErrs...); len(errs) > 0 {
 		return errs.ToAggregate().Error()
@@ -119,6 +121,10 @@ func TestNamesOfContract(t *testing.T) {
 		"subnets": {"subnet", "subnet", true, "Provider Vpc Vlan Protocol CIDR Private NAT Default GatewayType V4Used V4Available V6Used V6Available ExcludeIPs U2OInterconnectionIP"},
 		"vpcs":    {"vpc", "vpc", true, "EnableExternal EnableBfd Standby Subnets ExtraExternalSubnets Namespaces DefaultSubnet Age"},
 		"ips":     {"ip", "ip", false, "V4IP V6IP Mac Node Subnet"},
+		"vlans":   {"vlan", "vlan", true, "ID Provider conflict"},
+
+		"provider-networks":      {"provider-network", "pn", true, "DefaultInterface Ready"},
+		"provider-network-nodes": {"provider-network-node", "pnn", true, "Provider Node Interfaces Attachment Phase Reason Message"},
 	}
 	for _, plural := range plurals {
 		t.Run(plural, func(t *testing.T) {
@@ -190,7 +196,10 @@ func fields(path string, props apiextensions.JSONSchemaProps) []string {
 // TestTypesMatchSchema sends a Go value with every field set through the schema:
 // what Go writes, the API server takes and prunes nothing of.
 func TestTypesMatchSchema(t *testing.T) {
-	for plural, object := range map[string]any{"subnets": fullSubnet(), "vpcs": fullVpc(), "ips": fullIP()} {
+	for plural, object := range map[string]any{
+		"subnets": fullSubnet(), "vpcs": fullVpc(), "ips": fullIP(),
+		"provider-networks": fullProviderNetwork(), "provider-network-nodes": fullProviderNetworkNode(), "vlans": fullVlan(),
+	} {
 		t.Run(plural, func(t *testing.T) {
 			text, err := json.Marshal(object)
 			if err != nil {

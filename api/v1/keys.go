@@ -38,6 +38,12 @@ const (
 	// AnnotationPodNICType (controller) is how the interface is made:
 	// PodNICVeth.
 	AnnotationPodNICType = "ovn.kubernetes.io/pod_nic_type"
+	// AnnotationVlanID (controller) is the number of the VLAN that a pod of an
+	// underlay subnet is in; 0 is untagged.
+	AnnotationVlanID = "ovn.kubernetes.io/vlan_id"
+	// AnnotationProviderNetwork (controller) is the name of the ProviderNetwork
+	// that a pod of an underlay subnet is in.
+	AnnotationProviderNetwork = "ovn.kubernetes.io/provider_network"
 )
 
 // PodNICVeth is the value of AnnotationPodNICType for a pair of veth devices.
@@ -76,6 +82,12 @@ const (
 	LabelNodeName = "node-name"
 	// LabelIPReserved on an IP is "true" while its holder does not exist.
 	LabelIPReserved = "ip_reserved"
+	// LabelProviderNetwork on a ProviderNetworkNode is the name of its
+	// ProviderNetwork.
+	LabelProviderNetwork = "ovn.kubernetes.io/provider-network"
+	// LabelHostname on a ProviderNetworkNode is the name of its node, by which
+	// an agent watches no others.
+	LabelHostname = "kubernetes.io/hostname"
 	// LabelRole on a node is "master" where ovn-central runs.
 	LabelRole = "kube-ovn/role"
 )
@@ -95,3 +107,28 @@ const (
 	// Vendor is external_ids:vendor of every row that is ours.
 	Vendor = "kube-ovn"
 )
+
+// ProviderNetworkNodeName names the part of a node in a provider network. The
+// first dot ends the provider network's name, which has none.
+func ProviderNetworkNodeName(network, node string) string { return network + "." + node }
+
+// What the labels of a node say of a provider network, by the word after the
+// slash of its key.
+const (
+	// NodeLabelReady is "true" or "false".
+	NodeLabelReady = "ready"
+	// NodeLabelInterface is the NIC; of several, the first.
+	NodeLabelInterface = "interface"
+	// NodeLabelMTU is the NIC's MTU, which the pods' interfaces get.
+	NodeLabelMTU = "mtu"
+	// NodeLabelExclude is "true" on a node that stays out.
+	NodeLabelExclude = "exclude"
+	// NodeLabelVlanInterfaces is the sub-interfaces that the host keeps, joined
+	// by dots, because a label takes no comma.
+	NodeLabelVlanInterfaces = "vlan_interfaces"
+)
+
+// NodeLabel is the key of a node's label about a provider network.
+func NodeLabel(network, word string) string {
+	return network + ".provider-network.kubernetes.io/" + word
+}

@@ -19,6 +19,9 @@ func addKinds(scheme *runtime.Scheme) error {
 		&Vpc{}, &VpcList{},
 		&Subnet{}, &SubnetList{},
 		&IP{}, &IPList{},
+		&ProviderNetwork{}, &ProviderNetworkList{},
+		&ProviderNetworkNode{}, &ProviderNetworkNodeList{},
+		&Vlan{}, &VlanList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil
