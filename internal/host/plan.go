@@ -18,6 +18,9 @@ const (
 	ActionBridge Action = "bridge"
 	// ActionPair makes the veth pair of a shared uplink, up and silent.
 	ActionPair Action = "pair"
+	// ActionIsolate keeps the host's network stack from hearing the port, which
+	// the userspace datapath alone is to hear.
+	ActionIsolate Action = "isolate"
 	// ActionJoin makes the tap, or with AttachPort the NIC, a port of the bridge.
 	ActionJoin Action = "join"
 	// ActionLoad loads and pins the programs and maps; no frame meets them yet.
@@ -53,7 +56,7 @@ type Plan struct {
 func (p Plan) Text() string {
 	var out strings.Builder
 	for i, step := range p.Steps {
-		fmt.Fprintf(&out, "%d. %s\n", i+1, step.text())
+		fmt.Fprintf(&out, "%d. %s\n", i+1, step.Text())
 	}
 	return out.String()
 }
@@ -64,13 +67,16 @@ func (p Plan) Hash() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func (s Step) text() string {
+// Text is the step for people.
+func (s Step) Text() string {
 	u := s.Uplink
 	switch s.Action {
 	case ActionBridge:
 		return "add bridge " + u.Bridge + u.datapath()
 	case ActionPair:
 		return fmt.Sprintf("add veth pair %s, %s with the MTU of %s", u.Tap, u.Wire, u.NIC)
+	case ActionIsolate:
+		return "keep the host from answering on " + u.Member()
 	case ActionJoin:
 		return "add port " + u.Member() + " to " + u.Bridge
 	case ActionLoad:

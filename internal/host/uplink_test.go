@@ -1,0 +1,63 @@
+package host
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestPlanText(t *testing.T) {
+	tap, wire := TapNames("lan", "eth0")
+	shared := Uplink{Provider: "lan", NIC: "eth0", Index: 3, Attachment: AttachShared, Bridge: BridgeOf("lan"), Tap: tap, Wire: wire, Mark: UplinkMark, MTU: 1500, TrustPods: true, RSTP: true, Userspace: true}
+	var plan Plan
+	for _, action := range []Action{ActionBridge, ActionPair, ActionIsolate, ActionJoin, ActionLoad, ActionFilter, ActionPromisc, ActionMapping, "other"} {
+		plan.Steps = append(plan.Steps, Step{Action: action, Uplink: shared})
+	}
+	const want = `1. add bridge br-lan of the userspace datapath
+2. add veth pair hwo443fa599, hww443fa599 with the MTU of eth0
+3. keep the host from answering on hwo443fa599
+4. add port hwo443fa599 to br-lan
+5. load programs of eth0, pods may be routers and DHCP servers of the host, with RSTP
+6. bridge frames between eth0, the host and hww443fa599
+7. let eth0 receive frames for pods (promiscuous)
+8. map network lan to br-lan
+9. other eth0
+`
+	if got := plan.Text(); got != want {
+		t.Errorf("text is\n%s", got)
+	}
+	port := Uplink{Provider: "lan", NIC: "eth1", Attachment: AttachPort, Bridge: "br-lan"}
+	if got := (Plan{Steps: []Step{{Action: ActionJoin, Uplink: port}, {Action: ActionUp, Uplink: port}}}).Text(); got != "1. add port eth1 to br-lan\n2. set eth1 up\n" {
+		t.Errorf("text is\n%s", got)
+	}
+}
+
+// TestHashIsOfWhatIsDone, not of what differs between two boots.
+func TestHashIsOfWhatIsDone(t *testing.T) {
+	step := func(u Uplink, before string) Plan {
+		return Plan{Steps: []Step{{Action: ActionUp, Uplink: u, Before: before}}}
+	}
+	one := step(Uplink{NIC: "eth0", Index: 3, MTU: 1500}, "").Hash()
+	if other := step(Uplink{NIC: "eth0", Index: 9, MTU: 9000}, "up").Hash(); other != one {
+		t.Errorf("%s and %s", one, other)
+	}
+	if other := step(Uplink{NIC: "eth1"}, "").Hash(); other == one || len(other) != 16 {
+		t.Errorf("%s and %s", one, other)
+	}
+}
+
+func TestNamesFitTheKernel(t *testing.T) {
+	tap, wire := TapNames(strings.Repeat("p", 12), strings.Repeat("n", 15))
+	if len(tap) > 15 || len(wire) > 15 || tap == wire || len(BridgeOf(strings.Repeat("p", 12))) != 15 {
+		t.Errorf("%s %s", tap, wire)
+	}
+}
+
+func TestBridgeWith(t *testing.T) {
+	s := Snapshot{Bridges: []Installed{{Name: "br-a", Ports: []string{"eth0"}}}}
+	if found, ok := s.BridgeWith("eth0"); !ok || found.Name != "br-a" {
+		t.Errorf("%v %v", found, ok)
+	}
+	if _, ok := s.BridgeWith("eth1"); ok {
+		t.Error("found a port that is not there")
+	}
+}

@@ -1,0 +1,155 @@
+package steps
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"hawser/internal/host"
+)
+
+// suffix of the journal's files; the rest of a file's name is the plan's.
+const suffix = ".json"
+
+// record is one file of the journal.
+type record struct {
+	Settled bool        `json:"settled"`
+	Want    []host.Step `json:"want"`
+	// Have are the steps that were begun, in order. The last one may not have
+	// been done.
+	Have []begun `json:"have"`
+}
+
+// begun is a step and the boot in which its Before was seen: a reboot takes
+// most of what a step did away, and another begins.
+type begun struct {
+	Boot string    `json:"boot"`
+	Step host.Step `json:"step"`
+}
+
+// current tells whether nothing of the record is from before a reboot.
+func (r record) current(boot string) bool {
+	return !slices.ContainsFunc(r.Have, func(b begun) bool { return b.Boot != boot })
+}
+
+// common counts the steps at the beginning that are begun and wanted.
+func (r record) common(want []host.Step) int {
+	n := 0
+	for n < len(r.Have) && n < len(want) && r.Have[n].Step.Text() == want[n].Text() {
+		n++
+	}
+	return n
+}
+
+// whole tells whether exactly the wanted steps are begun.
+func (r record) whole(want []host.Step) bool {
+	return len(r.Have) == len(want) && r.common(want) == len(want)
+}
+
+// journal is a folder with a file for each plan.
+type journal struct{ folder string }
+
+func openJournal(folder string) (journal, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return journal{}, fmt.Errorf("make the journal of host changes: %w", err)
+	}
+	return journal{folder: folder}, nil
+}
+
+func (j journal) path(name string) string { return filepath.Join(j.folder, name+suffix) }
+
+// read gives the zero record of a name that has no file.
+func (j journal) read(name string) (record, error) {
+	text, err := os.ReadFile(j.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return record{}, nil
+	}
+	if err != nil {
+		return record{}, fmt.Errorf("read the journal of host changes: %w", err)
+	}
+	var found record
+	if err := json.Unmarshal(text, &found); err != nil {
+		return record{}, fmt.Errorf("the journal %s cannot be read, so that nothing is done; move it away once the host is as it should be: %w", j.path(name), err)
+	}
+	return found, nil
+}
+
+func (j journal) all() (map[string]record, error) {
+	files, err := os.ReadDir(j.folder)
+	if err != nil {
+		return nil, fmt.Errorf("read the journal of host changes: %w", err)
+	}
+	records := map[string]record{}
+	var errs []error
+	for _, file := range files {
+		name, ours := strings.CutSuffix(file.Name(), suffix)
+		if !ours {
+			continue
+		}
+		found, err := j.read(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		records[name] = found
+	}
+	return records, errors.Join(errs...)
+}
+
+// write returns once the disk has the record. The old one is there until the
+// new one is whole.
+func (j journal) write(name string, r record) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err == nil {
+		err = j.replace(name, text)
+	}
+	if err != nil {
+		return fmt.Errorf("write the journal of host changes: %w", err)
+	}
+	return nil
+}
+
+func (j journal) replace(name string, text []byte) error {
+	fresh := j.path(name) + ".new"
+	file, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.Write(text); err != nil {
+		return err
+	}
+	if err := errors.Join(file.Sync(), os.Rename(fresh, j.path(name))); err != nil {
+		return err
+	}
+	return j.sync()
+}
+
+func (j journal) remove(name string) error {
+	err := os.Remove(j.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = j.sync()
+	}
+	if err != nil {
+		return fmt.Errorf("remove a journal of host changes: %w", err)
+	}
+	return nil
+}
+
+// sync makes a new or removed name in the folder survive a power cut.
+func (j journal) sync() error {
+	folder, err := os.Open(j.folder)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	return folder.Sync()
+}

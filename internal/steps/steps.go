@@ -1,0 +1,245 @@
+package steps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-logr/logr"
+
+	"hawser/internal/host"
+)
+
+// Edge does the steps of some actions.
+type Edge interface {
+	// Before says what Undo will have to know, before Do has changed anything.
+	Before(ctx context.Context, step host.Step) (string, error)
+	// Do brings the step about. It finds what an earlier Do of the same step
+	// has left, and then changes nothing.
+	Do(ctx context.Context, step host.Step) error
+	// Undo takes the step back, also one that was done in part or not at all.
+	// Step.Before is what Before said.
+	Undo(ctx context.Context, step host.Step) error
+}
+
+// ErrRolledBack is in the error of a plan that failed and was taken back: the
+// host is as it was.
+var ErrRolledBack = errors.New("rolled back")
+
+// StepError says which step failed.
+type StepError struct {
+	Step host.Step
+	Err  error
+}
+
+func (e *StepError) Error() string { return fmt.Sprintf("%s: %v", e.Step.Text(), e.Err) }
+
+func (e *StepError) Unwrap() error { return e.Err }
+
+// Runner carries out one plan per name, such as a provider's. It is for one
+// caller at a time.
+type Runner struct {
+	journal journal
+	edges   map[host.Action]Edge
+	boot    string
+}
+
+// Open makes a runner with its journal in a folder, which is made if it is
+// missing. The boot identifier tells what was noted before a reboot, which took
+// most of it away, from what was noted since.
+func Open(folder, boot string, edges map[host.Action]Edge) (*Runner, error) {
+	journal, err := openJournal(folder)
+	if err != nil {
+		return nil, err
+	}
+	return &Runner{journal: journal, edges: edges, boot: boot}, nil
+}
+
+// Entry is what the journal knows of a name.
+type Entry struct {
+	Plan    host.Plan // what is wanted; empty while the plan is being taken back
+	Settled bool      // all of it was done once, and nothing else is there
+}
+
+// Entries reads the journal, those that can be read also with an error.
+func (r *Runner) Entries() (map[string]Entry, error) {
+	records, err := r.journal.all()
+	entries := make(map[string]Entry, len(records))
+	for name, record := range records {
+		entries[name] = Entry{Plan: host.Plan{Steps: record.Want}, Settled: record.Settled}
+	}
+	return entries, err
+}
+
+// Recover brings every plan of the journal to its end: those that a crash cut
+// off, and after a reboot all. It needs nobody but the host itself.
+func (r *Runner) Recover(ctx context.Context) error {
+	records, err := r.journal.all()
+	errs := []error{err}
+	for name, record := range records {
+		if !record.Settled || !record.current(r.boot) {
+			errs = append(errs, r.Settle(ctx, name, host.Plan{Steps: record.Want}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Settle makes the host be as the plan of a name says: it undoes what an earlier
+// plan of that name did otherwise, and does, or confirms, every step of this
+// one. The empty plan undoes all.
+func (r *Runner) Settle(ctx context.Context, name string, want host.Plan) error {
+	record, err := r.journal.read(name)
+	if err != nil {
+		return err
+	}
+	if len(record.Have) == 0 && len(want.Steps) == 0 {
+		return r.journal.remove(name)
+	}
+	run := &run{Runner: r, name: name, record: record}
+	if err := run.aim(want.Steps); err != nil {
+		return err
+	}
+	if err := run.undo(ctx, record.common(want.Steps)); err != nil {
+		return err
+	}
+	return run.finish(ctx)
+}
+
+// run is one Settle.
+type run struct {
+	*Runner
+	name   string
+	record record
+}
+
+// aim notes what is wanted before anything is done for it. A plan that was
+// settled stays so only as long as it is the same.
+func (r *run) aim(want []host.Step) error {
+	r.record.Want = want
+	if r.record.Settled && r.record.whole(want) {
+		return nil
+	}
+	r.record.Settled = false
+	return r.write()
+}
+
+// finish does the plan, or rolls it back.
+func (r *run) finish(ctx context.Context) error {
+	if len(r.record.Want) == 0 {
+		return r.journal.remove(r.name)
+	}
+	failed := r.do(ctx)
+	if failed == nil {
+		return r.settle()
+	}
+	if r.record.Settled || ctx.Err() != nil {
+		return failed // it stood before, or this process has to go and the next one ends it
+	}
+	if err := r.rollBack(ctx); err != nil {
+		return fmt.Errorf("%w; and rolling it back: %w", failed, err)
+	}
+	return fmt.Errorf("%w: %w", ErrRolledBack, failed)
+}
+
+func (r *run) settle() error {
+	if r.record.Settled {
+		return nil
+	}
+	r.record.Settled = true
+	return r.write()
+}
+
+// do brings about every step in turn.
+func (r *run) do(ctx context.Context) error {
+	for i, step := range r.record.Want {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := r.doOne(ctx, i, step); err != nil {
+			return &StepError{Step: step, Err: err}
+		}
+	}
+	return nil
+}
+
+func (r *run) doOne(ctx context.Context, i int, step host.Step) error {
+	edge, err := r.edge(step)
+	if err != nil {
+		return err
+	}
+	step, err = r.note(ctx, edge, i, step)
+	if err != nil {
+		return err
+	}
+	return edge.Do(ctx, step)
+}
+
+// note puts a step into the journal, with what undoing it needs, unless it is
+// there already. After a reboot, or on a NIC that was plugged in anew, the host
+// is another than the one that was noted.
+func (r *run) note(ctx context.Context, edge Edge, i int, step host.Step) (_ host.Step, err error) {
+	known := i < len(r.record.Have)
+	if known && r.fresh(r.record.Have[i], step) {
+		step.Before = r.record.Have[i].Step.Before
+	} else if step.Before, err = edge.Before(ctx, step); err != nil {
+		return step, err
+	}
+	now := begun{Boot: r.boot, Step: step}
+	switch {
+	case known && r.record.Have[i] == now:
+		return step, nil
+	case known:
+		r.record.Have[i] = now
+	default:
+		r.record.Have = append(r.record.Have, now)
+	}
+	return step, r.write()
+}
+
+func (r *run) fresh(noted begun, step host.Step) bool {
+	return noted.Boot == r.boot && noted.Step.Uplink.Index == step.Uplink.Index
+}
+
+// rollBack makes the empty plan the wanted one, so that a crash on the way goes
+// on with it.
+func (r *run) rollBack(ctx context.Context) error {
+	r.record.Want = nil
+	if err := r.write(); err != nil {
+		return err
+	}
+	if err := r.undo(ctx, 0); err != nil {
+		return err
+	}
+	return r.journal.remove(r.name)
+}
+
+// undo takes back all steps but the first few, the last one first.
+func (r *run) undo(ctx context.Context, keep int) error {
+	for len(r.record.Have) > keep {
+		last := len(r.record.Have) - 1
+		step := r.record.Have[last].Step
+		edge, err := r.edge(step)
+		if err != nil {
+			return err
+		}
+		if err := edge.Undo(ctx, step); err != nil {
+			return fmt.Errorf("undo %q: %w", step.Text(), err)
+		}
+		r.record.Have = r.record.Have[:last]
+		if err := r.write(); err != nil {
+			return err
+		}
+		logr.FromContextOrDiscard(ctx).Info("took a step of a plan back", "plan", r.name, "step", step.Text())
+	}
+	return nil
+}
+
+func (r *run) write() error { return r.journal.write(r.name, r.record) }
+
+func (r *run) edge(step host.Step) (Edge, error) {
+	edge, found := r.edges[step.Action]
+	if !found {
+		return nil, fmt.Errorf("nobody here does %q; was the agent downgraded", step.Action)
+	}
+	return edge, nil
+}
