@@ -3,6 +3,7 @@ module hawser
 go 1.26.0
 
 require (
+	github.com/cilium/ebpf v0.22.0
 	github.com/cenkalti/backoff/v4 v4.3.0
 	github.com/containernetworking/cni v1.3.1
 	github.com/containernetworking/plugins v1.9.1

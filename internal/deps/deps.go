@@ -3,6 +3,7 @@
 package deps
 
 import (
+	_ "github.com/cilium/ebpf/asm"
 	_ "github.com/containernetworking/cni/libcni"
 	_ "github.com/containernetworking/cni/pkg/skel"
 	_ "github.com/containernetworking/plugins/pkg/ns"
