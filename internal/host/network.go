@@ -14,21 +14,21 @@ const KindMacvlan = "macvlan"
 type Link struct {
 	Name     string
 	Kind     string // the kernel's word, such as "macvlan", "veth", "openvswitch"; empty for hardware
-	Parent   string // of a macvlan: the device below it
+	Parent   string // of a macvlan or a VLAN: the device below it
 	MAC      MAC
 	MTU      int // in bytes
 	Up       bool
 	NoARP    bool   // neither asks nor answers for addresses
+	Deaf     bool   // in DeafGroup: the host's stack hears nothing on it
 	Loopback bool   // in a Snapshot only
 	Alias    string // in a Snapshot only; a pod's link carries its owner here
 
 	// In a Snapshot only:
 
 	Index   int
-	Master  string   // the bridge, bond, team or VRF that it is a member of; "ovs-system" of a kernel datapath
-	Uppers  []string // devices made on top of it, such as VLANs and macvlans, in the kernel's order
-	Carrier bool     // it has a link partner
-	Promisc bool     // it takes frames for other addresses than its own
+	Master  string // the bridge, bond, team or VRF that it is a member of; "ovs-system" of a kernel datapath
+	Carrier bool   // it has a link partner
+	Promisc bool   // it takes frames for other addresses than its own
 }
 
 // Address is an address on a device, with the length of its network.
@@ -103,6 +103,18 @@ func (s Snapshot) Link(name string) (Link, bool) {
 		}
 	}
 	return Link{}, false
+}
+
+// Uppers names the devices that were made on top of one.
+func (s Snapshot) Uppers(name string) []string {
+	var out []string
+	for _, link := range s.Links {
+		if link.Parent == name {
+			out = append(out, link.Name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Holder names the device that has an address.

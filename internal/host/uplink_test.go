@@ -1,6 +1,7 @@
 package host
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -59,5 +60,12 @@ func TestBridgeWith(t *testing.T) {
 	}
 	if _, ok := s.BridgeWith("eth1"); ok {
 		t.Error("found a port that is not there")
+	}
+}
+
+func TestUppers(t *testing.T) {
+	s := Snapshot{Links: []Link{{Name: "eth0.9", Parent: "eth0"}, {Name: "eth0"}, {Name: "eth0.7", Parent: "eth0"}}}
+	if got := s.Uppers("eth0"); !slices.Equal(got, []string{"eth0.7", "eth0.9"}) {
+		t.Errorf("uppers %v", got)
 	}
 }

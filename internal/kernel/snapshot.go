@@ -30,6 +30,9 @@ func (c *Client) Snapshot(ctx context.Context) (host.Snapshot, error) {
 	if snapshot.Addresses, err = listAddresses(c.handle, names); err != nil {
 		return host.Snapshot{}, err
 	}
+	if snapshot.Leased, err = chooseAddresses(c.handle, names, leased); err != nil {
+		return host.Snapshot{}, err
+	}
 	snapshot.Forwards6 = readSysctl("net/ipv6/conf/all/forwarding") == "1"
 	snapshot.Advertised, err = c.advertised(names)
 	return snapshot, err
@@ -40,13 +43,20 @@ func describe(link netlink.Link, names map[int]string) host.Link {
 	out := host.Link{
 		Name: attrs.Name, Alias: attrs.Alias, MAC: macOf(link), MTU: attrs.MTU,
 		Up:       attrs.RawFlags&unix.IFF_UP != 0,
+		Deaf:     attrs.Group == host.DeafGroup,
 		NoARP:    attrs.RawFlags&unix.IFF_NOARP != 0,
 		Loopback: attrs.RawFlags&unix.IFF_LOOPBACK != 0,
+		Index:    attrs.Index,
+		Master:   names[attrs.MasterIndex],
+		Carrier:  attrs.RawFlags&unix.IFF_LOWER_UP != 0,
+		Promisc:  attrs.RawFlags&unix.IFF_PROMISC != 0,
 	}
 	if kind := link.Type(); kind != "device" {
 		out.Kind = kind
 	}
-	if out.Kind == host.KindMacvlan {
+	// The other end of a veth pair, and a device in another network namespace,
+	// is told in the same way and is not below this one.
+	if attrs.NetNsID < 0 && out.Kind != "veth" {
 		out.Parent = names[attrs.ParentIndex]
 	}
 	return out
@@ -55,6 +65,13 @@ func describe(link netlink.Link, names map[int]string) host.Link {
 // listAddresses reads the addresses of all links that names knows, those of
 // link-local and host scope left out.
 func listAddresses(handle *netlink.Handle, names map[int]string) ([]host.Address, error) {
+	return chooseAddresses(handle, names, func(netlink.Addr) bool { return true })
+}
+
+// leased tells whether an address has a lifetime.
+func leased(addr netlink.Addr) bool { return addr.Flags&unix.IFA_F_PERMANENT == 0 }
+
+func chooseAddresses(handle *netlink.Handle, names map[int]string, choose func(netlink.Addr) bool) ([]host.Address, error) {
 	found, err := dump(func() ([]netlink.Addr, error) { return handle.AddrList(nil, unix.AF_UNSPEC) })
 	if err != nil {
 		return nil, fmt.Errorf("list addresses: %w", err)
@@ -63,7 +80,7 @@ func listAddresses(handle *netlink.Handle, names map[int]string) ([]host.Address
 	for _, addr := range found {
 		name, known := names[addr.LinkIndex]
 		prefix, ok := asPrefix(addr.IPNet)
-		if known && ok && addr.Scope == unix.RT_SCOPE_UNIVERSE {
+		if known && ok && addr.Scope == unix.RT_SCOPE_UNIVERSE && choose(addr) {
 			out = append(out, host.Address{Link: name, Prefix: prefix})
 		}
 	}

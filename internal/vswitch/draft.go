@@ -134,7 +134,7 @@ func (d *draft) drop(want host.Switching) error {
 // have one there.
 func (d *draft) dropBridge(name string) error {
 	for port, row := range d.have.ports {
-		if d.have.home[row.UUID] == name && port != name && !owned(row.ExternalIDs, d.owner) {
+		if d.have.home[row.UUID] == name && port != name && !owned(row.ExternalIDs, d.owner) && !isPatch(row) {
 			return fmt.Errorf("bridge %s still has port %s, which would vanish with it: %w", name, port, ErrForeign)
 		}
 	}
@@ -142,6 +142,11 @@ func (d *draft) dropBridge(name string) error {
 	d.changed++
 	return nil
 }
+
+// isPatch tells whether a port is one half of a patch that ovn-controller laid to
+// a bridge of a physical network. It removes both, or what is left of them, when
+// the network is mapped no more.
+func isPatch(row vsdb.Port) bool { return row.ExternalIDs["ovn-localnet-port"] != "" }
 
 // leave takes a port out of its bridge; the server collects the rows.
 func (d *draft) leave(row vsdb.Port) {

@@ -1,0 +1,80 @@
+package kernel_test
+
+import (
+	"slices"
+	"testing"
+
+	"hawser/internal/host"
+	"hawser/internal/kernel"
+	"hawser/test/netnstest"
+)
+
+// TestSnapshotTellsWhoseANICIs: what is on top of it, what it is part of, and
+// which of its addresses are lent.
+func TestSnapshotTellsWhoseANICIs(t *testing.T) {
+	client := node(t)
+	netnstest.IP(t, "link add eth1 type veth peer name far1")
+	netnstest.IP(t, "link add eth2 type veth peer name far2")
+	netnstest.IP(t, "link add link eth1 name mv1 type macvlan mode private")
+	netnstest.IP(t, "link add br9 type bridge")
+	netnstest.IP(t, "link set eth2 master br9 promisc on")
+	netnstest.IP(t, "link set eth1 up")
+	netnstest.IP(t, "addr add 192.0.2.1/24 dev eth1")
+	netnstest.IP(t, "addr add 192.0.2.2/24 dev eth1 valid_lft 600 preferred_lft 600")
+	got, err := client.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, _ := got.Link("eth1")
+	if !slices.Equal(got.Uppers("eth1"), []string{"mv1"}) || one.Carrier || one.Index == 0 || one.Master != "" || one.Promisc {
+		t.Errorf("%+v", one)
+	}
+	two, _ := got.Link("eth2")
+	if two.Master != "br9" || !two.Promisc || len(got.Uppers("eth2")) != 0 {
+		t.Errorf("%+v", two)
+	}
+	if len(got.Leased) != 1 || got.Leased[0].Prefix.String() != "192.0.2.2/24" {
+		t.Errorf("leased %v", got.Leased)
+	}
+}
+
+func TestUplinkIsSetUpAndBack(t *testing.T) {
+	client := node(t)
+	netnstest.IP(t, "link add eth1 type veth peer name far1")
+	edge := kernel.Uplinks{Client: client}
+	step := host.Step{Action: host.ActionUp, Uplink: host.Uplink{NIC: "eth1"}}
+	isUp := func() bool {
+		got, err := client.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		link, _ := got.Link("eth1")
+		return link.Up
+	}
+	note, err := edge.Before(t.Context(), step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step.Before = note
+	for range 2 {
+		if err := edge.Do(t.Context(), step); err != nil || !isUp() {
+			t.Fatalf("up %v, %v", isUp(), err)
+		}
+	}
+	if note, err := edge.Before(t.Context(), step); err != nil || edge.Undo(t.Context(), host.Step{Action: host.ActionUp, Uplink: step.Uplink, Before: note}) != nil || !isUp() {
+		t.Errorf("what was up before is set down: %v", err)
+	}
+	if err := edge.Undo(t.Context(), step); err != nil || isUp() {
+		t.Errorf("up %v, %v", isUp(), err)
+	}
+	netnstest.IP(t, "link del eth1")
+	if err := edge.Undo(t.Context(), step); err != nil {
+		t.Errorf("undo without the NIC: %v", err)
+	}
+	if edge.Do(t.Context(), step) == nil {
+		t.Error("did something without the NIC")
+	}
+	if _, err := edge.Before(t.Context(), step); err == nil {
+		t.Error("saw a NIC that is not there")
+	}
+}

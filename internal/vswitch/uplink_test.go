@@ -1,0 +1,96 @@
+package vswitch
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"hawser/internal/host"
+)
+
+func uplinkPlan(userspace bool) []host.Step {
+	up := host.Uplink{Provider: "lan", NIC: "eth1", Attachment: host.AttachShared, Bridge: "br-lan", Tap: "hwo1", Wire: "hww1", Userspace: userspace}
+	return []host.Step{{Action: host.ActionBridge, Uplink: up}, {Action: host.ActionJoin, Uplink: up}, {Action: host.ActionMapping, Uplink: up}}
+}
+
+// TestUplinkThreeLaws: the steps done, done again in any state, and undone.
+func TestUplinkThreeLaws(t *testing.T) {
+	db, c := open(t)
+	db.VSCtl("set", "open", ".", "external_ids:ovn-bridge-mappings=physnet:br-ex")
+	before := everything(db)
+	edge, plan := Uplinks{c}, uplinkPlan(false)
+	for _, step := range plan {
+		if note, err := edge.Before(t.Context(), step); note != "" || err != nil {
+			t.Errorf("%q, %v", note, err)
+		}
+		if err := edge.Do(t.Context(), step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := everything(db)
+	if !strings.Contains(whole, "physnet:br-ex,lan:br-lan") {
+		t.Errorf("mapping of %s", whole)
+	}
+	for _, step := range plan {
+		if err := edge.Do(t.Context(), step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(whole, everything(db)); diff != "" {
+		t.Errorf("confirming changed something: %s", diff)
+	}
+	want := []host.Installed{{Name: "br-int"}, {Name: "br-lan", Owner: "ProviderNetwork/lan", Ports: []string{"hwo1"}}}
+	if diff := cmp.Diff(want, c.Bridges()); diff != "" {
+		t.Error(diff)
+	}
+	for range 2 {
+		for i := len(plan) - 1; i >= 0; i-- {
+			if err := edge.Undo(t.Context(), plan[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(before, everything(db)); diff != "" {
+			t.Errorf("left behind: %s", diff)
+		}
+	}
+}
+
+// TestUplinkWithItsPatch: a bridge goes although ovn-controller, which may be
+// down, still has its patch there; it stays for any other foreign port.
+func TestUplinkWithItsPatch(t *testing.T) {
+	db, c := open(t)
+	edge, plan := Uplinks{c}, uplinkPlan(true)
+	if err := edge.Do(t.Context(), plan[0]); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.All("ProviderNetwork/")["ProviderNetwork/lan"].Bridges[0].DatapathType; got != "netdev" {
+		t.Errorf("datapath %s", got)
+	}
+	db.VSCtl("add-port", "br-lan", "mine")
+	db.VSCtl("add-port", "br-lan", "patch-x", "--", "set", "port", "patch-x", "external_ids:ovn-localnet-port=localnet.x")
+	eventually(t, c, func() bool { return len(c.Bridges()) == 2 && len(c.Bridges()[1].Ports) == 2 })
+	if err := edge.Undo(t.Context(), plan[0]); err == nil || !strings.Contains(err.Error(), "port mine") {
+		t.Errorf("took a foreign port along: %v", err)
+	}
+	db.VSCtl("del-port", "br-lan", "mine")
+	eventually(t, c, func() bool { return len(c.Bridges()[1].Ports) == 1 })
+	if err := edge.Undo(t.Context(), plan[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUplinkOfAForeignBridge(t *testing.T) {
+	db, c := open(t)
+	db.VSCtl("add-br", "br-lan")
+	eventually(t, c, func() bool { return len(c.Bridges()) == 2 })
+	if err := (Uplinks{c}).Do(t.Context(), uplinkPlan(false)[0]); err == nil || !strings.Contains(err.Error(), "not ours") {
+		t.Error(err)
+	}
+	if err := (Uplinks{c}).Do(t.Context(), host.Step{Action: "other"}); err == nil {
+		t.Error("did something unknown")
+	}
+	if err := (Uplinks{c}).Undo(t.Context(), host.Step{Action: "other"}); err == nil {
+		t.Error("undid something unknown")
+	}
+}
