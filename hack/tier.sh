@@ -19,11 +19,11 @@ entries() {
 }
 
 # clusters are the kinds of cluster that the tier runs in, one after another,
-# each by the flags of `sandbox up`. Tier 1 has one, with all that can be had at
-# once: both families, TLS, three databases.
+# each by the flags of `sandbox up`. Tier 1 and the faults have one with all that
+# can be had at once: both families, TLS, three databases.
 clusters() {
     case $tier in
-    1) echo '--ip-family dual --masters 3 --set networking.enableSSL=true' ;;
+    1 | faults) echo '--ip-family dual --masters 3 --set networking.enableSSL=true' ;;
     families) printf '%s\n' '--ip-family ipv4' '--ip-family ipv6' ;;
     *) echo '--ip-family dual' ;;
     esac

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -50,12 +52,14 @@ func buildController(t *testing.T) string {
 	return program
 }
 
-func (w *world) run(program string, port int) *process {
+// run starts it with a network that a few pods fill, so that an address that is
+// given back is soon given to another.
+func (w *world) run(program string) *process {
 	w.t.Helper()
 	p := &process{log: &lockedBuffer{}, ended: make(chan error, 1)}
 	p.Cmd = exec.Command(program, "--kubeconfig="+shared_.server.Kubeconfig, "--ovn-nb-addr="+w.nb.Endpoint,
-		"--default-cidr="+testDefaults.CIDR, "--node-switch-cidr="+testDefaults.JoinCIDR, fmt.Sprintf("--pprof-port=%d", port),
-		"--leader-elect-lease-duration=10s", "--leader-elect-renew-deadline=8s", "--leader-elect-retry-period=1s")
+		"--default-cidr=10.16.0.0/28,fd00:10:16::/124", "--node-switch-cidr="+testDefaults.JoinCIDR, "--pprof-port=0",
+		"--leader-elect-lease-duration=10s", "--leader-elect-renew-deadline=8s", "--leader-elect-retry-period=250ms")
 	p.Env = append(os.Environ(), "POD_NAMESPACE=default", "POD_IP=127.0.0.1")
 	p.Stdout, p.Stderr = p.log, p.log
 	w.check(p.Start())
@@ -74,57 +78,166 @@ func (p *process) leads(w *world) {
 	})
 }
 
-// The real program is stopped by SIGSTOP while pods come and go, at any moment;
-// another one takes over; the first one is continued, and has to end by itself.
-func TestLeaderStoppedBySignal(t *testing.T) {
-	w := newWorld(t)
+// relay is real programs of which one leads and one stands by. Leaders are
+// stopped (SIGSTOP) while pods come and go, at any moment, and continued once
+// the next has given their addresses away.
+type relay struct {
+	*world
+	program         string
+	leader, standby *process
+	round           int
+	alive           []string // pods
+	deposed         sync.WaitGroup
+
+	mu  sync.Mutex
+	end map[string]int // how often the deposed ended by what they said last
+}
+
+func newRelay(t *testing.T) *relay {
+	r := &relay{world: newWorld(t), program: buildController(t), end: map[string]int{}}
+	r.check(client.IgnoreNotFound(r.api.Delete(context.Background(), electionLease())))
+	r.namespace("shop")
+	r.node("n1", "172.30.0.11")
+	r.leader = r.run(r.program)
+	r.leader.leads(r.world)
+	r.standby = r.run(r.program)
+	return r
+}
+
+func electionLease() *coordinationv1.Lease {
 	lease := &coordinationv1.Lease{}
 	lease.Namespace, lease.Name = "default", "kube-ovn-controller"
-	w.check(client.IgnoreNotFound(w.api.Delete(context.Background(), lease)))
-	program := buildController(t)
-	w.namespace("shop")
-	w.node("n1", "172.30.0.11")
-	leader := w.run(program, 21000)
-	leader.leads(w)
-	var left []string
-	for round := range 2 {
-		for i := range 10 {
-			w.pod("shop", fmt.Sprintf("gone-%d-%d", round, i), "n1")
-		}
-		time.Sleep(time.Duration(20*round) * time.Millisecond) // any moment
-		w.check(leader.Process.Signal(syscall.SIGSTOP))
-		next := w.run(program, 21001+round)
-		for i := range 10 {
-			pod := w.pod("shop", fmt.Sprintf("stays-%d-%d", round, i), "n1")
-			left = append(left, pod.Name)
-			gone := pod.DeepCopy()
-			gone.Name = fmt.Sprintf("gone-%d-%d", round, i)
-			w.remove(gone)
-		}
-		next.leads(w)
-		w.eventually("the pods of this round", func() error { return w.consistent(left...) })
-		w.check(leader.Process.Signal(syscall.SIGCONT))
-		select {
-		case err := <-leader.ended:
-			if err == nil {
-				t.Errorf("round %d: it ended as if all were well", round)
-			}
-			t.Logf("round %d: %s", round, lastLine(leader.log.String()))
-		case <-time.After(20 * time.Second):
-			_ = leader.Process.Signal(syscall.SIGQUIT) // print its goroutines
-			<-leader.ended
-			t.Fatalf("round %d: the deposed leader goes on:\n%s", round, leader.log)
-		}
-		w.check(w.consistent(left...))
-		leader = next
+	return lease
+}
+
+// endLease does at once what a stopped leader's lease does after ten seconds.
+func (r *relay) endLease() {
+	r.t.Helper()
+	lease := electionLease()
+	r.check(r.api.Get(context.Background(), client.ObjectKeyFromObject(lease), lease))
+	lease.Spec.HolderIdentity = ptrTo("")
+	r.check(r.api.Update(context.Background(), lease))
+}
+
+// batch is how many pods come, and how many go, in a round.
+const batch = 3
+
+func (r *relay) names(what string) (names []string) {
+	for i := range batch {
+		names = append(names, fmt.Sprintf("%s-%d-%d", what, r.round, i))
 	}
-	w.check(leader.Process.Signal(syscall.SIGTERM))
-	if err := <-leader.ended; err != nil {
-		t.Errorf("it did not end well: %v\n%s", err, leader.log)
+	return names
+}
+
+func (r *relay) delete(names []string) {
+	for _, name := range names {
+		pod := &corev1.Pod{}
+		pod.Namespace, pod.Name = "shop", name
+		r.remove(pod)
+	}
+}
+
+// stop is one round.
+func (r *relay) stop() {
+	r.t.Helper()
+	gone, stays := r.names("gone"), r.names("stays")
+	for _, name := range gone {
+		r.pod("shop", name, "n1")
+	}
+	time.Sleep(rand.N(60 * time.Millisecond)) // any moment: at 30 all have their ports on an idle machine
+	stopped := r.leader
+	r.check(stopped.Process.Signal(syscall.SIGSTOP))
+	if r.round > 0 { // the first lease runs out by itself
+		r.endLease()
+	}
+	r.delete(gone)
+	for _, name := range stays {
+		r.pod("shop", name, "n1")
+	}
+	r.alive = append(r.alive, stays...)
+	r.leader = r.standby
+	r.leader.leads(r.world)
+	r.eventually(fmt.Sprintf("round %d: pods, claims and ports disagree", r.round), r.settled)
+	r.check(stopped.Process.Signal(syscall.SIGCONT))
+	r.deposed.Go(func() { r.ends(stopped) })
+	r.standby = r.run(r.program)
+	if old := len(r.alive) - batch; old > 0 {
+		r.delete(r.alive[:old])
+		r.alive = r.alive[old:]
+	}
+	r.round++
+}
+
+// settled complains unless the pods that are alive, and they alone, have an
+// address each, and a port with it.
+func (r *relay) settled() error {
+	claims := 0
+	for name := range r.ips() {
+		if strings.HasSuffix(name, ".shop") {
+			claims++
+		}
+	}
+	if claims != len(r.alive) {
+		return fmt.Errorf("%d claims of %d pods", claims, len(r.alive))
+	}
+	return r.consistent(r.alive...)
+}
+
+// ends sees to it that a leader that lost its lease ends by itself, and says so.
+func (r *relay) ends(stopped *process) {
+	select {
+	case err := <-stopped.ended:
+		if err == nil {
+			r.t.Error("a deposed leader ended as if all were well")
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.end[lastLine(stopped.log.String())]++
+	case <-time.After(time.Minute):
+		_ = stopped.Process.Signal(syscall.SIGQUIT) // print its goroutines
+		<-stopped.ended
+		r.t.Errorf("a deposed leader goes on:\n%s", stopped.log)
+	}
+}
+
+func (r *relay) finish() {
+	r.t.Helper()
+	r.deposed.Wait()
+	r.eventually("in the end, pods, claims and ports disagree", r.settled)
+	r.check(r.standby.Process.Kill()) // who has just started may not know SIGTERM yet
+	<-r.standby.ended
+	r.check(r.leader.Process.Signal(syscall.SIGTERM))
+	if err := <-r.leader.ended; err != nil {
+		r.t.Errorf("the last leader did not end well: %v\n%s", err, r.leader.log)
+	}
+	for said, times := range r.end {
+		r.t.Logf("%d leaders of %d ended with: %s", times, r.round, said)
 	}
 }
 
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return lines[len(lines)-1]
+}
+
+func TestLeaderStoppedBySignal(t *testing.T) {
+	r := newRelay(t)
+	for range 4 {
+		r.stop()
+	}
+	r.finish()
+}
+
+// TestLeadersStoppedBySignal is the same for as long as it takes to meet moments
+// that are rare.
+func TestLeadersStoppedBySignal(t *testing.T) {
+	r := newRelay(t)
+	began := time.Now()
+	for range 200 {
+		r.stop()
+		if r.round%20 == 0 {
+			t.Logf("%d rounds after %v", r.round, time.Since(began).Round(time.Second))
+		}
+	}
+	r.finish()
 }

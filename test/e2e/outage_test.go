@@ -91,16 +91,7 @@ func TestOutageOfController(t *testing.T) {
 	kubectl(t, "-n", pods[0].namespace, "delete", "pod", pods[0].name, "--wait=true")
 	scaleTo(t, "kube-ovn-controller", replicas)
 	port := pods[0].name + "." + pods[0].namespace
-	eventually(t, time.Minute, "claim and port of the deleted pod are gone", func() error {
-		claim, err := tryKubectl("get", "ip", port, "--ignore-not-found", "-o", "name")
-		if err != nil || claim != "" {
-			return fmt.Errorf("claim %q (%v)", claim, err)
-		}
-		if strings.Contains(nbctl(t, "show"), port) {
-			return fmt.Errorf("port %s is still in OVN", port)
-		}
-		return nil
-	})
+	eventually(t, time.Minute, "claim and port of the deleted pod are gone", func() error { return forgotten(t, port) })
 	noDuplicates(t)
 }
 

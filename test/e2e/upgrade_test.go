@@ -22,11 +22,21 @@ func TestUpgrade(t *testing.T) {
 	waitReady(t, a.namespace, "after-upgrade")
 }
 
-// upgradeTo has the chart use images of a tag, and waits until it does.
+// upgradeTo has the chart use images of a tag, with all else as it was
+// installed, as a user would do it, and waits until everything has rolled.
 func upgradeTo(t testing.TB, tag string) {
 	t.Helper()
-	if _, err := run("", "up", "--set", "global.images.kubeovn.tag="+tag, "--set", "global.images.ovn.tag="+tag); err != nil {
+	chart, err := filepath.Abs("../../charts/kube-ovn")
+	if err != nil {
 		t.Fatal(err)
+	}
+	upgrade := []string{"helm", "--", "upgrade", "kube-ovn", chart, "-n", "kube-system", "--reset-then-reuse-values", "--wait", "--timeout", "4m",
+		"--set", "global.images.kubeovn.tag=" + tag, "--set", "global.images.ovn.tag=" + tag}
+	if _, err := run("", upgrade...); err != nil {
+		t.Fatal(err)
+	}
+	for _, workload := range []string{"deploy/ovn-central", "deploy/kube-ovn-controller", "ds/kube-ovn-cni"} {
+		kubectl(t, "-n", "kube-system", "rollout", "status", workload, "--timeout=180s")
 	}
 }
 
