@@ -19,12 +19,12 @@ const userspace = "netdev"
 
 // Uplinks does the steps of a plan that Open vSwitch takes part in:
 // ActionBridge, ActionJoin and ActionMapping. All rows of a provider network
-// have the owner ProviderNetwork/<name>.
+// have the owner ProviderNetwork//<name>.
 type Uplinks struct{ *Client }
 
 // UplinkOwner is the owner of the bridge of a provider network and of its
 // uplinks.
-func UplinkOwner(provider string) string { return "ProviderNetwork/" + provider }
+func UplinkOwner(provider string) string { return "ProviderNetwork//" + provider }
 
 // Before has nothing to remember: what was there before us has another owner,
 // and is refused.

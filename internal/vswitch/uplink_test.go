@@ -40,7 +40,7 @@ func TestUplinkThreeLaws(t *testing.T) {
 	if diff := cmp.Diff(whole, everything(db)); diff != "" {
 		t.Errorf("confirming changed something: %s", diff)
 	}
-	want := []host.Installed{{Name: "br-int"}, {Name: "br-lan", Owner: "ProviderNetwork/lan", Ports: []string{"hwo1"}}}
+	want := []host.Installed{{Name: "br-int"}, {Name: "br-lan", Owner: "ProviderNetwork//lan", Ports: []string{"hwo1"}}}
 	if diff := cmp.Diff(want, c.Bridges()); diff != "" {
 		t.Error(diff)
 	}
@@ -64,7 +64,7 @@ func TestUplinkWithItsPatch(t *testing.T) {
 	if err := edge.Do(t.Context(), plan[0]); err != nil {
 		t.Fatal(err)
 	}
-	if got := c.All("ProviderNetwork/")["ProviderNetwork/lan"].Bridges[0].DatapathType; got != "netdev" {
+	if got := c.All("ProviderNetwork/")["ProviderNetwork//lan"].Bridges[0].DatapathType; got != "netdev" {
 		t.Errorf("datapath %s", got)
 	}
 	db.VSCtl("add-port", "br-lan", "mine")

@@ -1,0 +1,135 @@
+package uplink
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/host"
+	"hawser/test/golden"
+)
+
+// document is an Input as it stands in a file: one host, and the nodes' parts
+// in provider networks, each of which is planned in turn.
+type document struct {
+	Exclude   []string
+	Managed   []string
+	Userspace bool
+	Nodes     []kubeovnv1.ProviderNetworkNode
+	Stands    []struct {
+		Provider, NIC string
+		Attachment    host.Attachment
+	}
+	Bridges []host.Installed
+	Links   []struct {
+		Name, Kind, Parent, Master, Alias string
+		MTU                               int
+		Loopback                          bool
+		Addresses                         []string
+	}
+}
+
+func TestGolden(t *testing.T) {
+	golden.Run(t, func(t *testing.T, path string) golden.Case {
+		in, nodes := load(t, path)
+		return golden.Case{
+			Text: func() string { return text(in, nodes) },
+			Shuffle: func(r *rand.Rand) {
+				shuffle(r, in.Host.Links)
+				shuffle(r, in.Host.Addresses)
+				shuffle(r, in.Host.Bridges)
+				shuffle(r, in.Managed)
+				shuffle(r, in.Others)
+				shuffle(r, in.Options.Exclude)
+			},
+		}
+	})
+}
+
+func shuffle[T any](r *rand.Rand, list []T) {
+	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+}
+
+func text(in Input, nodes []kubeovnv1.ProviderNetworkNode) string {
+	var out strings.Builder
+	for i := range nodes {
+		in.Node = &nodes[i]
+		result, problem := Plan(in)
+		fmt.Fprintf(&out, "%s\n", nodes[i].Name)
+		if problem != nil {
+			fmt.Fprintf(&out, "%s: %s\n\n", problem.Reason, problem.Message)
+			continue
+		}
+		fmt.Fprintf(&out, "%s, MTU %d, mark %#x\n%s\n", result.Uplink.Attachment, result.Uplink.MTU, result.Uplink.Mark, result.Plan.Text())
+	}
+	return out.String()
+}
+
+func load(t *testing.T, path string) (Input, []kubeovnv1.ProviderNetworkNode) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc document
+	if err := yaml.UnmarshalStrict(raw, &doc); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	in := Input{
+		Options: Options{Exclude: doc.Exclude, Mark: host.UplinkMark}, Managed: doc.Managed, Userspace: doc.Userspace,
+		Stands: map[string]host.Plan{}, Host: host.Snapshot{Bridges: doc.Bridges},
+	}
+	for i, link := range doc.Links {
+		in.Host.Links = append(in.Host.Links, host.Link{
+			Name: link.Name, Kind: link.Kind, Parent: link.Parent, Master: link.Master, Alias: link.Alias,
+			MTU: link.MTU, Loopback: link.Loopback, Index: i + 1, Up: true, Carrier: true,
+		})
+		for _, address := range link.Addresses {
+			in.Host.Addresses = append(in.Host.Addresses, host.Address{Link: link.Name, Prefix: netip.MustParsePrefix(address)})
+		}
+	}
+	for _, stands := range doc.Stands {
+		in.Stands[stands.Provider] = steps(host.Uplink{Provider: stands.Provider, NIC: stands.NIC, Attachment: stands.Attachment})
+	}
+	for i := range doc.Nodes {
+		doc.Nodes[i].Name = kubeovnv1.ProviderNetworkNodeName(doc.Nodes[i].Spec.ProviderNetwork, "n1")
+		doc.Nodes[i].Spec.Node = "n1"
+		other := doc.Nodes[i]
+		if other.CreationTimestamp.IsZero() {
+			continue // a case of its own
+		}
+		in.Others = append(in.Others, other)
+	}
+	return in, doc.Nodes
+}
+
+// TestAPlanIsTheSameAfterABoot, so that what was approved stays approved.
+func TestAPlanIsTheSameAfterABoot(t *testing.T) {
+	in := Input{
+		Node: &kubeovnv1.ProviderNetworkNode{
+			ObjectMeta: metav1.ObjectMeta{Name: "lan.n1"},
+			Spec:       kubeovnv1.ProviderNetworkNodeSpec{ProviderNetwork: "lan", Interfaces: []string{"eth0"}},
+		},
+		Host: host.Snapshot{
+			Links:     []host.Link{{Name: "eth0", Index: 2, MTU: 1500, Up: true}},
+			Addresses: []host.Address{{Link: "eth0", Prefix: netip.MustParsePrefix("192.0.2.1/24")}},
+		},
+	}
+	first, problem := Plan(in)
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	in.Stands = map[string]host.Plan{"lan": first.Plan}
+	in.Host = host.Snapshot{Links: []host.Link{{Name: "eth0", Index: 5, MTU: 9000}}} // no address yet
+	second, problem := Plan(in)
+	if problem != nil || second.Plan.Hash() != first.Plan.Hash() || second.Uplink.MTU != 9000 || second.Uplink.Index != 5 {
+		t.Errorf("%v: %+v", problem, second)
+	}
+}
