@@ -132,3 +132,11 @@ const (
 func NodeLabel(network, word string) string {
 	return network + ".provider-network.kubernetes.io/" + word
 }
+
+// The next hop of an underlay pod, in the default VPC, for what its node has to
+// handle and the physical gateway must not see: ClusterIPs. They are link-local,
+// the same in every subnet, and answered by OVN to pods only.
+const (
+	ServiceGateway4 = "169.254.0.253"
+	ServiceGateway6 = "fe80::a9fe:fd"
+)

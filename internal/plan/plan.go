@@ -26,6 +26,9 @@ const (
 	NameClash       Reason = "NameClash"       // two kinds share one OVN name
 	UnknownSubnet   Reason = "UnknownSubnet"   // no such Subnet
 	UnknownVpc      Reason = "UnknownVpc"      // no such Vpc
+	UnknownVlan     Reason = "UnknownVlan"     // no such Vlan
+	UnknownProvider Reason = "UnknownProvider" // no such ProviderNetwork
+	InterfaceInUse  Reason = "InterfaceInUse"  // a NIC is another provider network's
 	Unsupported     Reason = "Unsupported"     // asks for protection that is not built: not realised
 	InUse           Reason = "InUse"           // a change would take an address from its holder
 	AddressConflict Reason = "AddressConflict" // an older object has the address

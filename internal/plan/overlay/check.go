@@ -33,6 +33,8 @@ func Check(c Cluster, s *kubeovnv1.Subnet, around Surroundings) []plan.Problem {
 	check.holders(around.Misfit)
 	if n.Vpc == c.Vpc {
 		check.services()
+	}
+	if n.Vpc == c.Vpc && n.Vlan == "" { // nodes may well be in a physical network
 		check.nodes(around.NodeIPs)
 	}
 	for _, other := range around.Subnets {
@@ -98,7 +100,7 @@ func (n *checker) other(subnet *kubeovnv1.Subnet) {
 		n.report(plan.NameClash, "its router port would be named %s, as that of subnet %s in vpc %s; rename the subnet",
 			RouterPortName(n.Vpc, n.Name), other.Name, other.Vpc)
 	}
-	if n.Vpc != other.Vpc || subnet.Spec.Vlan != "" {
+	if n.Vpc != other.Vpc {
 		return
 	}
 	for _, mine := range n.Prefixes {

@@ -9,4 +9,6 @@ type Cluster struct {
 	JoinSubnet    string         // "join"
 	ServiceCIDRs  []netip.Prefix // where ClusterIPs come from
 	APIServers    []netip.Addr   // ClusterIPs of service kubernetes
+	// DefaultProvider is the ProviderNetwork of a Vlan that names none.
+	DefaultProvider string
 }

@@ -25,7 +25,11 @@ type Network struct {
 	Private      bool
 	AllowSubnets []netip.Prefix
 	NatOutgoing  bool
-	MTU          int // 0: what the tunnel leaves
+	MTU          int // 0: what the tunnel, or of an underlay the NIC, leaves
+	// Vlan is the name of the Vlan that the switch is joined to; empty is a
+	// network of the overlay. Package underlay looks up Localnet by it.
+	Vlan     string
+	Localnet Localnet
 }
 
 // Parse reads a Subnet. With Problems the Network is not fit to be realised;
@@ -41,13 +45,15 @@ func Parse(c Cluster, s *kubeovnv1.Subnet) (Network, []plan.Problem) {
 		Private:     s.Spec.Private,
 		NatOutgoing: s.Spec.NatOutgoing,
 		MTU:         int(s.Spec.MTU),
+		Vlan:        s.Spec.Vlan,
 	}
 	if n.Vpc == "" && n.isPrimary() {
 		n.Vpc = c.Vpc
 	}
-	if strings.TrimSpace(s.Spec.CIDRBlock) == "" {
+	switch empty := strings.TrimSpace(s.Spec.CIDRBlock) == ""; {
+	case empty && n.Vlan == "":
 		r.report(plan.Malformed, "cidrBlock is empty: name a network such as 10.16.0.0/16")
-	} else {
+	case !empty:
 		n.Gateways = r.gateways(n.Prefixes, s.Spec.Gateway)
 	}
 	for _, text := range s.Spec.AllowSubnets {
@@ -123,6 +129,8 @@ func (n Network) Gateway() string { return joined(n.Gateways, ",") }
 // Protocol is the word for the network's families.
 func (n Network) Protocol() string {
 	switch {
+	case len(n.Prefixes) == 0:
+		return kubeovnv1.ProtocolMac
 	case len(n.Prefixes) == 2:
 		return kubeovnv1.ProtocolDual
 	case len(n.Prefixes) == 1 && n.Prefixes[0].Addr().Is6():
@@ -148,7 +156,7 @@ func Defaults(c Cluster, s *kubeovnv1.Subnet) map[string]any {
 		have, want string
 		fits       bool
 	}{
-		"gateway":     {s.Spec.Gateway, n.Gateway(), true},
+		"gateway":     {s.Spec.Gateway, n.Gateway(), len(n.Prefixes) > 0},
 		"provider":    {s.Spec.Provider, n.Provider, true},
 		"vpc":         {s.Spec.Vpc, n.Vpc, n.isPrimary()},
 		"gatewayType": {s.Spec.GatewayType, kubeovnv1.GatewayDistributed, n.isPrimary() && n.Vpc == c.Vpc},

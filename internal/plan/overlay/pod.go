@@ -1,6 +1,8 @@
 package overlay
 
 import (
+	"strconv"
+
 	corev1 "k8s.io/api/core/v1"
 
 	kubeovnv1 "hawser/api/v1"
@@ -28,7 +30,7 @@ type PodInput struct {
 // port joins that node's group, whose packets leave through the node.
 func Pod(in PodInput) (logical.State, []plan.Problem) {
 	name := PodPortName(in.Pod.Namespace, in.Pod.Name)
-	if len(in.Lease.Addresses) == 0 {
+	if in.Lease.MAC.IsZero() || len(in.Lease.Addresses) == 0 && len(in.Network.Prefixes) > 0 {
 		return logical.State{}, missingAddress(PodOwner(in.Pod.Namespace, in.Pod.Name), name)
 	}
 	if groups := in.Pod.Annotations[annotationSecurityGroups]; groups != "" {
@@ -57,7 +59,7 @@ func Pod(in PodInput) (logical.State, []plan.Problem) {
 // PodAnnotations returns the contract's annotations of a pod whose port is
 // committed, all of them in one patch.
 func PodAnnotations(in PodInput) map[string]string {
-	return map[string]string{
+	notes := map[string]string{
 		kubeovnv1.AnnotationAllocated:     "true",
 		kubeovnv1.AnnotationRouted:        "true",
 		kubeovnv1.AnnotationIPAddress:     joined(in.Lease.Addresses, ","),
@@ -68,4 +70,9 @@ func PodAnnotations(in PodInput) map[string]string {
 		kubeovnv1.AnnotationLogicalRouter: in.Network.Vpc,
 		kubeovnv1.AnnotationPodNICType:    kubeovnv1.PodNICVeth,
 	}
+	if in.Network.Vlan != "" {
+		notes[kubeovnv1.AnnotationProviderNetwork] = in.Network.Localnet.Provider
+		notes[kubeovnv1.AnnotationVlanID] = strconv.Itoa(in.Network.Localnet.VLAN)
+	}
+	return notes
 }

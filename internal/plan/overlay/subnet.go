@@ -21,13 +21,17 @@ type SubnetInput struct {
 	Others []netip.Prefix
 }
 
-// Subnet plans a logical switch and its attachment to the router. The switch
+// Subnet plans a logical switch and its attachment to the router, or to the
+// physical network. The switch
 // needs no router advertisements: pods have static addresses and routes.
 func Subnet(in SubnetInput) (logical.State, []plan.Problem) {
 	n := in.Network
 	if n.Vpc == "" {
 		message := fmt.Sprintf("provider %s: only subnets of primary interfaces, provider %s, are supported yet", n.Provider, kubeovnv1.ProviderOVN)
 		return logical.State{}, []plan.Problem{{Object: SubnetOwner(n.Name), Reason: plan.Unsupported, Message: message}}
+	}
+	if n.Vlan != "" {
+		return underlay(in), nil
 	}
 	port := RouterPortName(n.Vpc, n.Name)
 	state := logical.State{

@@ -1,0 +1,95 @@
+package overlay
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/logical"
+)
+
+// Localnet is where a switch meets a physical network.
+type Localnet struct {
+	Provider string // name of the ProviderNetwork
+	VLAN     int    // 0 is untagged
+}
+
+// LocalnetPortName names the port by which a switch meets the physical network.
+func LocalnetPortName(subnet string) string { return "localnet." + subnet }
+
+// underlay plans the switch of an underlay subnet. Its gateway is outside, on
+// the wire. In the default VPC the router is on the switch as well, for its own
+// pods' way to Services and back (docs/decisions/0008):
+//
+//	pod ── switch ── localnet ── wire ── gateway, hosts, nodes
+//	          │
+//	          └───── router ── ovn0 of the pod's node ── Services
+//
+// The router has no address of the network: what it has is the network's own,
+// which no host can have. Pods know it as ServiceGateway4 and 6, which the
+// switch answers for, to them only. Nothing of the router gets onto the wire,
+// and nothing from the wire to the router: the physical network need not know
+// of it, and cannot use it.
+func underlay(in SubnetInput) logical.State {
+	n := in.Network
+	state := logical.State{
+		// The router learns nothing from what the physical network broadcasts.
+		Switches: []logical.Switch{{Name: n.Name, OtherConfig: map[string]string{"broadcast-arps-to-all-routers": "false"}}},
+		SwitchPorts: []logical.SwitchPort{{
+			Switch: n.Name, Name: LocalnetPortName(n.Name), Type: logical.PortLocalnet,
+			Addresses: []string{"unknown"}, Options: map[string]string{"network_name": n.Localnet.Provider}, Tag: n.Localnet.VLAN,
+		}},
+	}
+	if n.Private {
+		state.ACLs = isolate(in)
+	}
+	networks := n.nameless()
+	if n.Vpc != in.Cluster.Vpc || len(networks) == 0 {
+		return state
+	}
+	port, mac := RouterPortName(n.Vpc, n.Name), RouterMAC(n.Vpc, n.Name)
+	state.RouterPorts = []logical.RouterPort{{Router: n.Vpc, Name: port, MAC: mac, Networks: networks}}
+	state.SwitchPorts = append(state.SwitchPorts, logical.SwitchPort{
+		Switch: n.Name, Name: switchPortName(n.Vpc, n.Name), Type: logical.PortRouter,
+		Addresses: []string{"router"}, Options: map[string]string{
+			"router-port": port,
+			"arp_proxy":   strings.Join([]string{mac.String(), kubeovnv1.ServiceGateway4, kubeovnv1.ServiceGateway6}, " "),
+		},
+	})
+	state.ACLs = append(state.ACLs, apart(n, networks)...)
+	return state
+}
+
+// nameless are the networks with the one address of each that no host has: the
+// network's own, which for IPv6 is that of any router (RFC 4291, 2.6.1). An IPv4
+// network of two addresses has none to spare.
+func (n Network) nameless() []netip.Prefix {
+	var networks []netip.Prefix
+	for _, prefix := range n.Prefixes {
+		if prefix.Addr().Is6() || prefix.Bits() < 31 {
+			networks = append(networks, prefix.Masked())
+		}
+	}
+	return networks
+}
+
+// apart keeps wire and router from each other. The tier is asked before those of
+// users' policies.
+func apart(n Network, networks []netip.Prefix) []logical.ACL {
+	port, mac := LocalnetPortName(n.Name), RouterMAC(n.Vpc, n.Name)
+	fromWire := fmt.Sprintf("inport == %q && (eth.dst == %s", port, mac)
+	for _, network := range networks {
+		if network.Addr().Is4() {
+			fromWire += " || arp.tpa == " + network.Addr().String()
+		} else {
+			fromWire += " || nd.target == " + network.Addr().String()
+		}
+	}
+	return []logical.ACL{
+		{Switch: n.Name, Direction: "from-lport", Priority: apartDrop, Match: fromWire + ")", Action: "drop"},
+		{Switch: n.Name, Direction: "to-lport", Priority: apartDrop, Match: fmt.Sprintf("outport == %q && eth.src == %s", port, mac), Action: "drop"},
+	}
+}
+
+const apartDrop = 32000
