@@ -22,6 +22,9 @@ packages=(
     iptables nftables ipset conntrack ethtool kmod socat mount util-linux
     # what a person at a node needs, and what the agnhost image borrows
     iproute2 tcpdump iputils-ping iputils-arping iperf3 procps netcat-openbsd
+    # what runs beside us on real hosts, and stands on physical networks: VRRP,
+    # and a server of DHCP and router advertisements (busybox has the client)
+    keepalived dnsmasq-base
     openssl ca-certificates curl bind9-dnsutils dash bash busybox-static
 )
 # Documentation and translations are a third of the tree and nobody reads them there.

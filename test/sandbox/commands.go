@@ -34,7 +34,7 @@ func root() *cobra.Command {
 	command.PersistentFlags().StringVar(&p.state, "state", state, "directory of the sandbox; another one is another sandbox (also $HAWSER_SANDBOX)")
 	command.PersistentFlags().StringVar(&p.source, "source", os.Getenv("HAWSER_SOURCE"), "root of the source tree (default: found from here, also $HAWSER_SOURCE)")
 	command.AddCommand(upCommand(&p), downCommand(&p), statusCommand(&p), kubeconfigCommand(&p), kubectlCommand(&p), helmCommand(&p),
-		execCommand(&p), netnsCommand(&p), powerCommand(&p), loadCommand(&p), logsCommand(&p), reportCommand(&p), demoCommand(&p))
+		execCommand(&p), netnsCommand(&p), powerCommand(&p), lanCommand(&p), nicCommand(&p), hostCommand(&p), routerCommand(&p), loadCommand(&p), logsCommand(&p), reportCommand(&p), demoCommand(&p))
 	return command
 }
 
@@ -172,7 +172,7 @@ func helmCommand(p *place) *cobra.Command {
 
 func execCommand(p *place) *cobra.Command {
 	return &cobra.Command{
-		Use: "exec MACHINE -- COMMAND", Short: "Run a command inside a machine (cp, n1, …, outside), as root", Args: cobra.MinimumNArgs(2),
+		Use: "exec MACHINE -- COMMAND", Short: "Run a command inside a machine (cp, n1, …, outside, a host) or a LAN (underlay, …), as root", Args: cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, err := p.open()
 			if err != nil {
@@ -185,7 +185,7 @@ func execCommand(p *place) *cobra.Command {
 
 func netnsCommand(p *place) *cobra.Command {
 	return &cobra.Command{
-		Use: "netns NAME -- COMMAND", Short: "Run a program of this host in a machine's network (or lan's), with $KUBECONFIG set", Args: cobra.MinimumNArgs(2),
+		Use: "netns NAME -- COMMAND", Short: "Run a program of this host in the network of a machine or a LAN, with $KUBECONFIG set", Args: cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, err := p.open()
 			if err != nil {

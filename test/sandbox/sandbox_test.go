@@ -137,6 +137,7 @@ func TestSandbox(t *testing.T) {
 		b.run("power", "on", "cp")
 		b.run("kubectl", "--", "get", "namespace", "remembered")
 	})
+	t.Run("networks, NICs, hosts and routers", b.wiring)
 	t.Run("the host's settings are out of reach", func(t *testing.T) {
 		if _, err := b.try("exec", "n1", "--", "sysctl", "-w", "vm.swappiness=11"); err == nil {
 			t.Error("a node can write the host's vm.swappiness")
@@ -162,7 +163,7 @@ func (b bench) powerCut(t *testing.T) {
 	if users := usersOf(t, []uint64{namespace}); len(users) > 0 {
 		t.Errorf("processes %v are still in the network namespace of n1", users)
 	}
-	if ports := b.run("netns", "lan", "--", "ls", "/sys/class/net"); strings.Contains(ports, "n1") {
+	if ports := b.run("netns", "underlay", "--", "ls", "/sys/class/net"); strings.Contains(ports, "n1") {
 		t.Errorf("the cable of n1 is still in the LAN: %s", ports)
 	}
 	b.run("power", "on", "n1")
@@ -186,6 +187,86 @@ func (b bench) powerCut(t *testing.T) {
 	}
 }
 
+// wiring adds a LAN with a NIC of a node, hosts on and off a VLAN and a router
+// between them, twice, and sees that they are as real after power cuts.
+func (b bench) wiring(t *testing.T) {
+	for range 2 {
+		b.run("lan", "add", "storage")
+		b.run("nic", "add", "n1", "eth1", "--lan", "storage", "--address", "192.0.2.1/24")
+		b.run("host", "add", "plain", "--lan", "storage", "--address", "192.0.2.3/24")
+		b.run("host", "add", "tagged", "--lan", "underlay", "--vlan", "100", "--address", "203.0.113.3/24", "--gateway", "203.0.113.1")
+		b.run("router", "add", "between", "--lan", "storage=192.0.2.2/24", "--lan", "underlay:100=203.0.113.1/24")
+	}
+	check := func() {
+		t.Helper()
+		b.run("exec", "n1", "--", "ip", "route", "replace", "203.0.113.0/24", "via", "192.0.2.2")
+		b.run("exec", "plain", "--", "ip", "route", "replace", "203.0.113.0/24", "via", "192.0.2.2")
+		for from, to := range map[string]string{"n1": "203.0.113.3", "plain": "192.0.2.1", "tagged": "192.0.2.2"} {
+			b.run("exec", from, "--", "ping", "-c", "1", "-W", "3", to)
+		}
+		if got := b.run("exec", "n1", "--", "curl", "-sS", "-m", "5", "--retry", "5", "--retry-connrefused", "http://203.0.113.3/hostname"); got != "tagged" {
+			t.Errorf("the host on VLAN 100 says %q", got)
+		}
+	}
+	check()
+	status := b.run("status")
+	for _, part := range []string{"storage", "n1-eth1", "plain-eth0", "tagged-eth0:100", "between-eth1:100", "203.0.113.3"} {
+		if !strings.Contains(status, part) {
+			t.Errorf("status lacks %s:\n%s", part, status)
+		}
+	}
+	mac := b.run("exec", "n1", "--", "cat", "/sys/class/net/eth1/address")
+	for _, name := range []string{"n1", "tagged", "between"} {
+		b.run("power", "off", name)
+	}
+	b.run("power", "on", "n1")
+	b.run("up", "--no-fabric", "--nodes", "1")
+	check()
+	if now := b.run("exec", "n1", "--", "cat", "/sys/class/net/eth1/address"); now != mac {
+		t.Errorf("the MAC of n1's eth1 was %s and is %s", mac, now)
+	}
+	b.capture(t)
+
+	if _, err := b.try("lan", "remove", "storage"); err == nil || !strings.Contains(err.Error(), "n1 eth1") {
+		t.Errorf("removing a LAN in use: %v", err)
+	}
+	for range 2 {
+		b.run("host", "remove", "plain")
+		b.run("nic", "remove", "n1", "eth1")
+	}
+	if links := b.run("exec", "n1", "--", "ls", "/sys/class/net"); strings.Contains(links, "eth1") {
+		t.Errorf("n1 has %s", links)
+	}
+	if _, err := os.Stat(b.cluster().Namespace("plain")); err == nil {
+		t.Error("the removed host's network is left")
+	}
+}
+
+// capture looks at the wire: what a host on a VLAN says is tagged there.
+func (b bench) capture(t *testing.T) {
+	type result struct {
+		text string
+		err  error
+	}
+	seen := make(chan result)
+	go func() {
+		text, err := b.try("exec", "underlay", "--", "timeout", "20", "tcpdump", "-nei", "n1", "-c", "1", "arp", "or", "vlan")
+		seen <- result{text, err}
+	}()
+	for {
+		// Everybody is asked for, since nobody knows when the capture begins.
+		_, _ = b.try("exec", "tagged", "--", "arping", "-c", "1", "-w", "1", "-I", "eth0", "203.0.113.77")
+		select {
+		case got := <-seen:
+			if got.err != nil || !strings.Contains(got.text, "vlan 100") {
+				t.Errorf("the capture has %q, %v", got.text, got.err)
+			}
+			return
+		default:
+		}
+	}
+}
+
 // downAfterKillings kills what it can, half of the machines' first processes
 // among it, and sees that down leaves no trace.
 func (b bench) downAfterKillings(t *testing.T, before state) {
@@ -196,7 +277,7 @@ func (b bench) downAfterKillings(t *testing.T, before state) {
 		t.Fatalf("processes of the sandbox: %v, %v", processes, err)
 	}
 	var namespaces []uint64
-	for _, name := range append(c.Machines(), "lan") {
+	for _, name := range append(c.Machines(), "underlay", "storage") {
 		namespaces = append(namespaces, inode(t, c.Namespace(name)))
 	}
 	for _, victim := range []int{c.PID("n1"), processes[len(processes)-1], processes[len(processes)/2]} {

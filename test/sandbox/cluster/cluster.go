@@ -12,6 +12,7 @@ import (
 
 	"hawser/test/sandbox/machine"
 	"hawser/test/sandbox/tools"
+	"hawser/test/sandbox/wiring"
 )
 
 const corednsTag = tools.CoreDNSTag
@@ -22,6 +23,7 @@ type Cluster struct {
 	dir     string
 	source  string
 	options Options
+	added   wiring.Wiring
 	say     func(format string, args ...any)
 
 	host      machine.Host
@@ -69,22 +71,27 @@ func group(dir string) machine.Group {
 func Open(place Place) (*Cluster, error) {
 	c := New(place)
 	var err error
-	c.options, err = load(c.dir)
+	if c.options, err = load(c.dir); err != nil {
+		return c, err
+	}
+	c.added, err = wiring.Load(c.dir)
 	return c, err
 }
 
 func (c *Cluster) machineDir(name string) string { return filepath.Join(c.dir, "machines", name) }
 
-// Namespace is the file that keeps a machine's network namespace, or the
-// LAN's, which is called "lan".
+// Namespace is the file that keeps the network namespace of a machine or a LAN.
 func (c *Cluster) Namespace(name string) string { return filepath.Join(c.dir, "netns", name) }
 
 // Kubeconfig is the file with which the cluster can be administered from
 // inside its network.
 func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
 
-// Machines are the names of all machines, control plane first.
-func (c *Cluster) Machines() []string { return c.options.machines() }
+// Machines are the names of all machines, control plane first, those that were
+// added last.
+func (c *Cluster) Machines() []string {
+	return append(c.options.machines(), c.added.MachineNames()...)
+}
 
 // known checks a name that a user gave.
 func (c *Cluster) known(name string) error {

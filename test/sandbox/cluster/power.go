@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"hawser/test/sandbox/inotify"
 	"hawser/test/sandbox/lab"
 )
 
@@ -29,8 +30,10 @@ func (c *Cluster) cut(name string) error {
 	if err := c.host.PowerOff(name, c.machineDir(name)); err != nil {
 		return err
 	}
-	if err := lab.Unplug(c.Namespace(lanName), name); err != nil {
-		return fmt.Errorf("unplug %s: %w", name, err)
+	for _, cable := range c.cables(name) {
+		if err := lab.Unplug(cable.From, cable.Port); err != nil {
+			return fmt.Errorf("unplug %s: %w", name, err)
+		}
 	}
 	return lab.RemoveNamespace(c.Namespace(name))
 }
@@ -62,7 +65,7 @@ func (c *Cluster) PowerOn(ctx context.Context, name string) error {
 
 // awaitServices waits until a node's kubelet says that it is well.
 func (c *Cluster) awaitServices(ctx context.Context, name string) error {
-	if name == outside {
+	if !c.isNode(name) {
 		return nil
 	}
 	complaint := fmt.Sprintf("the kubelet of %s does not come up: look at 'sandbox logs %s kubelet'", name, name)
@@ -99,7 +102,7 @@ func (c *Cluster) Down() error {
 			return err
 		}
 	}
-	if err := hostInotify.release(filepath.Base(c.dir)); err != nil {
+	if err := inotify.Host.Release(filepath.Base(c.dir)); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(c.dir); err != nil {

@@ -26,7 +26,8 @@ var onEveryMachine = map[string]string{
 	"nftables":   "nft list ruleset",
 	"sockets":    "ss -antup",
 	"conntrack":  "conntrack -L",
-	"qdiscs":     "tc -s qdisc",
+	"qdiscs":     "tc -s qdisc; for d in $(ls /sys/class/net); do for at in ingress egress; do echo \"== $d $at\"; tc -s filter show dev $d $at; done; done",
+	"pins":       "find /sys/fs/bpf",
 	"mounts":     "cat /proc/self/mountinfo",
 	"disk":       "df -h; df -i",
 	"containers": "ctr -n k8s.io containers ls; ctr -n k8s.io tasks ls; ctr -n k8s.io images ls",
@@ -35,6 +36,13 @@ var onEveryMachine = map[string]string{
 		// vswitchd runs in a container: its process number, by which appctl would look for it, is another here.
 		"for c in /run/openvswitch/ovs-vswitchd.*.ctl; do for q in 'dpctl/show -s' dpctl/dump-flows fdb/show tnl/neigh/show; do echo \"== $q\"; ovs-appctl -t $c $q; done; done",
 	"flows": "for b in $(ovs-vsctl -t 5 list-br); do echo \"== $b\"; ovs-ofctl -O OpenFlow15 dump-flows $b; done",
+}
+
+// onEveryLAN is asked in the switch of each network.
+var onEveryLAN = map[string]string{
+	"ports":    "ip -details -statistics link; ip address",
+	"stations": "bridge fdb show",
+	"programs": "for d in $(ip -brief link | cut -d@ -f1 | cut -d' ' -f1); do echo \"== $d\"; tc -s filter show dev $d ingress; tc -s filter show dev $d egress; done",
 }
 
 // inCentral is asked in the pod with OVN's databases.
@@ -47,7 +55,7 @@ var inCentral = map[string]string{
 // objects are what is asked of the API server.
 var objects = map[string][]string{
 	"objects.yaml": {"get", "-A", "-o", "yaml", "nodes,namespaces,pods,services,endpointslices,deployments,daemonsets,statefulsets,jobs,configmaps,leases"},
-	"fabric.yaml":  {"get", "-A", "-o", "yaml", "vpcs.kubeovn.io,subnets.kubeovn.io,ips.kubeovn.io"},
+	"fabric.yaml":  {"get", "-A", "-o", "yaml", "vpcs.kubeovn.io,subnets.kubeovn.io,ips.kubeovn.io,provider-networks.kubeovn.io,provider-network-nodes.kubeovn.io,vlans.kubeovn.io"},
 	"pods.txt":     {"get", "pods", "-A", "-o", "wide"},
 	"events.txt":   {"get", "events", "-A", "--sort-by=.lastTimestamp"},
 	"describe.txt": {"describe", "nodes,pods", "-A"},
@@ -108,13 +116,26 @@ func (r *reporter) machines(ctx context.Context) error {
 		if r.cluster.PID(machine) == 0 {
 			continue
 		}
-		for name, script := range onEveryMachine {
-			err := r.answer(ctx, machine+"/"+name+".txt", func(ctx context.Context) (string, error) {
-				return r.cluster.Output(ctx, machine, "sh", "-c", "exec 2>&1; "+script)
-			})
-			if err != nil {
-				return err
-			}
+		if err := r.inside(ctx, machine, onEveryMachine); err != nil {
+			return err
+		}
+	}
+	for _, lan := range r.cluster.added.AllLANs() {
+		if err := r.inside(ctx, lan, onEveryLAN); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inside puts questions to one machine or LAN.
+func (r *reporter) inside(ctx context.Context, place string, questions map[string]string) error {
+	for name, script := range questions {
+		err := r.answer(ctx, place+"/"+name+".txt", func(ctx context.Context) (string, error) {
+			return r.cluster.Output(ctx, place, "sh", "-c", "exec 2>&1; "+script)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,32 +76,55 @@ func (c *Cluster) clientEnvironment() []string {
 }
 
 // InMachine is a command inside a machine: in its namespaces, with its root.
+// Inside a LAN, which has no programs, it is one of the outside machine's.
 func (c *Cluster) InMachine(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
-	pid, err := c.running(name)
+	argv, err := c.entry(name, args)
 	if err != nil {
 		return nil, err
 	}
-	return c.inside(ctx, pid, args...)
+	return c.command(ctx, argv), nil
 }
 
 // inside is a command in the namespaces of a machine's first process.
 func (c *Cluster) inside(ctx context.Context, pid int, args ...string) (*exec.Cmd, error) {
-	argv, err := enterArgs(pid, args)
+	argv, err := enterArgs(pid, "", args)
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	command.Env = c.machineEnvironment()
-	return command, nil
+	return c.command(ctx, argv), nil
 }
 
-// enterArgs are what runs a command in the namespaces of a process.
-func enterArgs(pid int, args []string) ([]string, error) {
+func (c *Cluster) command(ctx context.Context, argv []string) *exec.Cmd {
+	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	command.Env = c.machineEnvironment()
+	return command
+}
+
+// entry is what runs a command inside a machine or a LAN.
+func (c *Cluster) entry(name string, args []string) ([]string, error) {
+	network := ""
+	if slices.Contains(c.added.AllLANs(), name) {
+		network, name = c.Namespace(name), outside
+	}
+	pid, err := c.running(name)
+	if err != nil {
+		return nil, err
+	}
+	return enterArgs(pid, network, args)
+}
+
+// enterArgs are what runs a command in the namespaces of a process, or in all
+// of them but that of the network, which lies at a path.
+func enterArgs(pid int, network string, args []string) ([]string, error) {
 	nsenter, err := exec.LookPath("nsenter")
 	if err != nil {
 		return nil, fmt.Errorf("%w: run 'apt-get install util-linux'", err)
 	}
-	return append([]string{nsenter, "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--"}, args...), nil
+	net := "--net"
+	if network != "" {
+		net += "=" + network
+	}
+	return append([]string{nsenter, "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", net, "--pid", "--cgroup", "--"}, args...), nil
 }
 
 func (c *Cluster) machineEnvironment() []string {
@@ -113,11 +137,7 @@ func (c *Cluster) machineEnvironment() []string {
 
 // BecomeInMachine replaces this program by a command inside a machine.
 func (c *Cluster) BecomeInMachine(name string, args []string) error {
-	pid, err := c.running(name)
-	if err != nil {
-		return err
-	}
-	argv, err := enterArgs(pid, args)
+	argv, err := c.entry(name, args)
 	if err != nil {
 		return err
 	}

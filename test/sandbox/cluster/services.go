@@ -74,7 +74,7 @@ func (c *Cluster) spec(name string) (machine.Spec, error) {
 		Shadows: sysctlShadows,
 		Files:   c.identity(name),
 	}
-	if name == outside {
+	if !c.isNode(name) {
 		spec.Tools = map[string]string{agnhostDir: filepath.Dir(c.tools.Agnhost)}
 		spec.Services = []machine.Service{{Name: "netexec", Args: []string{agnhostDir + "/agnhost", "netexec", "--http-port=80", "--udp-port=8081"}}}
 		return spec, nil

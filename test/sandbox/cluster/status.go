@@ -9,7 +9,8 @@ import (
 	"text/tabwriter"
 )
 
-// Status prints a line per machine and fails when one of them is off.
+// Status prints a line per machine, and per LAN with who is on it, and fails
+// when a machine is off.
 func (c *Cluster) Status(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "MACHINE\tPOWER\tPID\tADDRESSES")
@@ -20,7 +21,11 @@ func (c *Cluster) Status(out io.Writer) error {
 			power = "off"
 			off = append(off, name)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", name, power, pid, strings.Join(c.options.plain(name), " "))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", name, power, pid, strings.Join(c.shown(name), " "))
+	}
+	fmt.Fprintln(table, "\t\t\t\nLAN\tPORTS\t\t")
+	for _, lan := range c.added.AllLANs() {
+		fmt.Fprintf(table, "%s\t%s\t\t\n", lan, strings.Join(c.ports(lan), " "))
 	}
 	if err := table.Flush(); err != nil {
 		return err

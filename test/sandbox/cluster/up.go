@@ -11,8 +11,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"hawser/test/sandbox/lab"
+	"hawser/test/sandbox/inotify"
 	"hawser/test/sandbox/tools"
+	"hawser/test/sandbox/wiring"
 )
 
 // Fabric says how our own chart is installed. The zero value leaves it out.
@@ -92,6 +93,9 @@ func (c *Cluster) adopt(asked Options) error {
 		}
 	}
 	c.options = asked
+	if c.added, err = wiring.Load(c.dir); err != nil {
+		return err
+	}
 	return asked.save(c.dir)
 }
 
@@ -113,7 +117,7 @@ func (c *Cluster) build(ctx context.Context) error {
 
 // reserve makes room in the limits that the host's kernel has for all of root.
 func (c *Cluster) reserve() error {
-	raised, err := hostInotify.reserve(filepath.Base(c.dir), len(c.options.nodes()))
+	raised, err := inotify.Host.Reserve(filepath.Base(c.dir), len(c.options.nodes()))
 	if raised > 0 {
 		c.say("         fs.inotify.max_user_instances is %d until sandboxes are gone", raised)
 	}
@@ -134,57 +138,6 @@ func (c *Cluster) trust() error {
 		return err
 	}
 	return os.WriteFile(c.Kubeconfig(), content, 0o600)
-}
-
-const (
-	lanName   = "lan"
-	lanBridge = "br0"
-)
-
-// wire makes the LAN, its router and the cables to all machines.
-func (c *Cluster) wire() error {
-	namespace := c.Namespace(lanName)
-	if err := lab.EnsureNamespace(namespace); err != nil {
-		return err
-	}
-	if err := lab.EnsureBridge(namespace, lanBridge, pick(c.options, at(lan4, 1), at(lan6, 1))); err != nil {
-		return err
-	}
-	if err := lab.SetSysctls(namespace, forwarding); err != nil {
-		return err
-	}
-	for _, name := range c.Machines() {
-		if err := c.plug(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// forwarding makes a router of a namespace, as every Kubernetes node is one.
-var forwarding = map[string]string{"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}
-
-// plug gives a machine its namespace and its eth0.
-func (c *Cluster) plug(name string) error {
-	namespace := c.Namespace(name)
-	if err := lab.EnsureNamespace(namespace); err != nil {
-		return err
-	}
-	cable := lab.Cable{
-		From: c.Namespace(lanName), Port: name, Bridge: lanBridge,
-		To: namespace, Interface: "eth0",
-		Addresses: c.options.addresses(name), Gateways: c.options.gateways(name),
-	}
-	if name == outside { // beyond the router, not on the LAN
-		cable.Bridge = ""
-		cable.PortAddresses = pick(c.options, at(outside4, 1), at(outside6, 1))
-	} else if err := lab.SetSysctls(namespace, forwarding); err != nil {
-		return err
-	}
-	if err := lab.Connect(cable); err != nil {
-		return fmt.Errorf("connect %s: %w", name, err)
-	}
-	return nil
 }
 
 // boot starts every machine that is off, all at once.

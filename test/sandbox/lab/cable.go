@@ -20,6 +20,10 @@ type Cable struct {
 	// Bridge is the bridge in From that Port is put on, or empty.
 	Bridge        string
 	PortAddresses []netip.Prefix
+	// VLAN is what the bridge's port carries: Trunk all frames as they are, 0
+	// untagged frames only, anything else untagged frames that are frames of
+	// that VLAN on the bridge.
+	VLAN int
 
 	To, Interface string
 	Addresses     []netip.Prefix
@@ -78,6 +82,9 @@ func (c Cable) plug(h *netlink.Handle, far netns.NsHandle) error {
 	}
 	if c.Bridge != "" {
 		if err := enslave(h, c.Port, c.Bridge); err != nil {
+			return err
+		}
+		if err := setVLAN(h, c.Port, c.VLAN); err != nil {
 			return err
 		}
 	}

@@ -77,7 +77,7 @@ func TestLab(t *testing.T) {
 	}
 	lan, host := filepath.Join(t.TempDir(), "lan"), filepath.Join(t.TempDir(), "host")
 	cable := Cable{
-		From: lan, Port: "host", Bridge: "br0", To: host, Interface: "eth0",
+		From: lan, Port: "host", Bridge: "br0", VLAN: Trunk, To: host, Interface: "eth0",
 		Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.2/24"), netip.MustParsePrefix("2001:db8::2/64")},
 		Gateways:  []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
 	}

@@ -1,4 +1,4 @@
-package cluster
+package inotify
 
 import (
 	"os"
@@ -7,36 +7,36 @@ import (
 	"testing"
 )
 
-// TestInotifyLimit: raised only when it must be, put back by the last sandbox
+// TestLimit: raised only when it must be, put back by the last sandbox
 // that counts on it, whichever raised it.
-func TestInotifyLimit(t *testing.T) {
+func TestLimit(t *testing.T) {
 	dir := t.TempDir()
-	i := inotify{filepath.Join(dir, "limit"), filepath.Join(dir, "proc"), filepath.Join(dir, "users")}
+	l := Limit{filepath.Join(dir, "limit"), filepath.Join(dir, "proc"), filepath.Join(dir, "users")}
 	limit := func(want string) {
 		t.Helper()
-		content, err := os.ReadFile(i.limit)
+		content, err := os.ReadFile(l.limit)
 		if err != nil || strings.TrimSpace(string(content)) != want {
 			t.Errorf("limit %s, want %s (%v)", content, want, err)
 		}
 	}
 	reserve := func(sandbox string, nodes, want int) {
 		t.Helper()
-		if raised, err := i.reserve(sandbox, nodes); err != nil || raised != want {
+		if raised, err := l.Reserve(sandbox, nodes); err != nil || raised != want {
 			t.Errorf("%s: raised to %d, want %d (%v)", sandbox, raised, want, err)
 		}
 	}
 	release := func(sandbox string) {
 		t.Helper()
-		if err := i.release(sandbox); err != nil {
+		if err := l.Release(sandbox); err != nil {
 			t.Errorf("%s: %v", sandbox, err)
 		}
 	}
-	if err := os.WriteFile(i.limit, []byte("128\n"), 0o644); err != nil {
+	if err := os.WriteFile(l.limit, []byte("128\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	reserve("small", 4, 0)
 	limit("128")
-	if _, err := os.Stat(i.users); err == nil {
+	if _, err := os.Stat(l.users); err == nil {
 		t.Error("a trace of a sandbox that needed nothing")
 	}
 	reserve("large", 20, 1024)
@@ -48,7 +48,7 @@ func TestInotifyLimit(t *testing.T) {
 	release("second")
 	limit("128")
 	release("second")
-	if _, err := os.Stat(i.users); err == nil {
+	if _, err := os.Stat(l.users); err == nil {
 		t.Error("a trace is left")
 	}
 }
