@@ -3,6 +3,7 @@ package host
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 )
 
 // UplinkMark is the default of skb->mark for a frame that the shared uplink has
@@ -58,4 +59,52 @@ func TapNames(provider, nic string) (tap, wire string) {
 	sum := sha256.Sum256([]byte(provider + "/" + nic))
 	hash := hex.EncodeToString(sum[:4])
 	return "hwo" + hash, "hww" + hash
+}
+
+// ErrKernelUnsupported says that this kernel, or what a container lets us have
+// of it, cannot carry a shared uplink. The error around it says what is missing.
+var ErrKernelUnsupported = errors.New("a shared uplink needs what this kernel does not offer")
+
+// Behind is what is behind the bridge of an uplink.
+type Behind struct {
+	Stations []Station
+	// Learn lets further stations be learned: there is a port with layer2_forward.
+	Learn bool
+}
+
+// UplinkState is what is there of a shared uplink.
+type UplinkState struct {
+	Pair     bool   // both ends of the veth pair
+	Loaded   bool   // programs and maps are pinned, of this build and with these settings
+	Filtered bool   // all three programs see frames
+	Promisc  bool   // the NIC takes frames for other addresses
+	Hook     string // "tcx" or "clsact", where Filtered
+	Carrier  bool   // of the NIC
+	Limits   []UplinkLimit
+}
+
+// Attached tells whether frames pass between the NIC and the pair.
+func (s UplinkState) Attached() bool { return s.Pair && s.Loaded && s.Filtered && s.Promisc }
+
+// UplinkLimit is something that the NIC cannot do and a person should know: a
+// condition.
+type UplinkLimit struct {
+	Reason  string // one word in CamelCase
+	Message string
+}
+
+// Tally counts frames and their bytes.
+type Tally struct{ Frames, Bytes uint64 }
+
+// UplinkCounters are what the programs of an uplink counted since they were
+// loaded first; they survive the agent.
+type UplinkCounters struct {
+	WireToHost, WireToSwitch   Tally
+	HostToWire, HostToSwitch   Tally
+	SwitchToWire, SwitchToHost Tally
+	Flooded                    Tally // to both other ports, because the destination was unknown
+	Spoofed                    Tally // from the bridge, with the source of somebody else
+	Reflected                  Tally // from the wire, with the source of one of ours
+	Guarded                    Tally // router advertisements and the like, kept from the host
+	Failed                     Tally // copies that the kernel refused
 }
