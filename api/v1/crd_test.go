@@ -48,10 +48,39 @@ func newServer(t *testing.T, plural string) server {
 	return server{structural, validator, cel.NewValidator(structural, true, celconfig.PerCallLimit)}
 }
 
-// judge is what the API server answers: nothing, or why it refuses.
+// judge is what the API server answers to a new object: nothing, or why it
+// refuses.
 func (s server) judge(t *testing.T, manifest string) string {
 	t.Helper()
-	var object map[string]any
+	return s.judgeChange(t, "", manifest)
+}
+
+// judgeChange is what it answers when an object is to become another one; no
+// manifest is an object that was not there.
+func (s server) judgeChange(t *testing.T, from, to string) string {
+	t.Helper()
+	object, old := read(t, to), read(t, from)
+	if unknown := pruning.PruneWithOptions(object, s.structural, true, pruneOptions); len(unknown) > 0 {
+		return "unknown field " + strings.Join(unknown, ", ")
+	}
+	errs := validation.ValidateCustomResource(nil, object, s.schema)
+	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, s.structural, object)...)
+	var before any // and not an empty object
+	if old != nil {
+		before = old
+	}
+	celErrs, _ := s.cel.Validate(t.Context(), nil, s.structural, object, before, celconfig.RuntimeCELCostBudget)
+	if errs = append(errs, celErrs...); len(errs) > 0 {
+		return errs.ToAggregate().Error()
+	}
+	return ""
+}
+
+func read(t *testing.T, manifest string) (object map[string]any) {
+	t.Helper()
+	if manifest == "" {
+		return nil
+	}
 	text, err := yaml.YAMLToJSONStrict([]byte(manifest))
 	if err != nil {
 		t.Fatalf("the test's manifest: %v", err)
@@ -60,16 +89,7 @@ func (s server) judge(t *testing.T, manifest string) string {
 	if err := utiljson.Unmarshal(text, &object); err != nil {
 		t.Fatalf("the test's manifest: %v", err)
 	}
-	if unknown := pruning.PruneWithOptions(object, s.structural, true, pruneOptions); len(unknown) > 0 {
-		return "unknown field " + strings.Join(unknown, ", ")
-	}
-	errs := validation.ValidateCustomResource(nil, object, s.schema)
-	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, s.structural, object)...)
-	celErrs, _ := s.cel.Validate(t.Context(), nil, s.structural, object, nil, celconfig.RuntimeCELCostBudget)
-	if errs = append(errs, celErrs...); len(errs) > 0 {
-		return errs.ToAggregate().Error()
-	}
-	return ""
+	return object
 }
 
 var pruneOptions = schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true}

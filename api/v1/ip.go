@@ -14,6 +14,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Mac",type=string,JSONPath=`.spec.macAddress`
 // +kubebuilder:printcolumn:name="Node",type=string,JSONPath=`.spec.nodeName`
 // +kubebuilder:printcolumn:name="Subnet",type=string,JSONPath=`.spec.subnet`
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.spec) || has(self.spec)`,message="spec cannot be taken away: delete this IP and make another"
 type IP struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -22,28 +23,44 @@ type IP struct {
 	Spec IPSpec `json:"spec,omitempty,omitzero"`
 }
 
-// IPSpec says who holds which addresses, and where.
+// IPSpec says who holds which addresses, and where. What a claim is on never
+// changes once it is there: a port and a pod's interface stand on it. The node
+// does, with the pod.
+//
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.podName) || oldSelf.podName == "" || (has(self.podName) && self.podName == oldSelf.podName)`,message="podName cannot be changed: delete this IP and make another"
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.__namespace__) || oldSelf.__namespace__ == "" || (has(self.__namespace__) && self.__namespace__ == oldSelf.__namespace__)`,message="namespace cannot be changed: delete this IP and make another"
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.podType) || oldSelf.podType == "" || (has(self.podType) && self.podType == oldSelf.podType)`,message="podType cannot be changed: delete this IP and make another"
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.subnet) || oldSelf.subnet == "" || (has(self.subnet) && self.subnet == oldSelf.subnet)`,message="subnet cannot be changed: delete this IP and make another"
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.ipAddress) || oldSelf.ipAddress == "" || (has(self.ipAddress) && oldSelf.ipAddress.split(",").all(a, self.ipAddress.split(",").exists(b, isIP(b) && ip(a) == ip(b))))`,message="ipAddress cannot be changed: delete this IP and make another"
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.v4IpAddress) || oldSelf.v4IpAddress == "" || (has(self.v4IpAddress) && isIP(self.v4IpAddress) && ip(self.v4IpAddress) == ip(oldSelf.v4IpAddress))`,message="v4IpAddress cannot be changed: delete this IP and make another"
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.v6IpAddress) || oldSelf.v6IpAddress == "" || (has(self.v6IpAddress) && isIP(self.v6IpAddress) && ip(self.v6IpAddress) == ip(oldSelf.v6IpAddress))`,message="v6IpAddress cannot be changed: delete this IP and make another"
+// +kubebuilder:validation:XValidation:rule=`!has(oldSelf.macAddress) || oldSelf.macAddress == "" || (has(self.macAddress) && self.macAddress.lowerAscii() == oldSelf.macAddress.lowerAscii())`,message="macAddress cannot be changed: delete this IP and make another"
 type IPSpec struct {
 	// PodName is the pod that holds the address, or the virtual machine for the
 	// pods of one; it is empty for a node's join address.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	PodName string `json:"podName,omitempty"`
 
 	// Namespace is that of the pod.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace,omitempty"`
 
 	// Subnet is the name of the Subnet that the addresses are of.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	Subnet string `json:"subnet,omitempty"`
 
 	// NodeName is the node that the holder runs on.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	NodeName string `json:"nodeName,omitempty"`
 
 	// PodType says whether the claim outlives the pod: StatefulSet and
 	// VirtualMachine do; empty is an ordinary pod.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	PodType string `json:"podType,omitempty"`
 
 	// IPAddress is v4IpAddress and v6IpAddress joined by a comma. It is written

@@ -64,6 +64,9 @@ func TestSubnetRules(t *testing.T) {
 		{"excludeIps with three ends", `cidrBlock: 10.1.0.0/16, excludeIps: [10.1.0.2..10.1.0.4..10.1.0.9]`, "must be an IP address or a range"},
 		{"excludeIps without an end", `cidrBlock: 10.1.0.0/16, excludeIps: [10.1.0.2..]`, "must be an IP address or a range"},
 		{"excludeIps, empty string", `cidrBlock: 10.1.0.0/16, excludeIps: [""]`, "must be an IP address or a range"},
+		{"excludeIps backwards", `cidrBlock: 10.1.0.0/16, excludeIps: [10.1.0.20..10.1.0.3]`, "must begin with its lower end"},
+		{"excludeIps backwards by the first number", `cidrBlock: 10.1.0.0/16, excludeIps: [10.1.1.1..10.1.0.200]`, "must begin with its lower end"},
+		{"excludeIps of one address as a range", `cidrBlock: 10.1.0.0/16, excludeIps: [10.1.0.9..10.1.0.9]`, ""},
 		{"excludeIps across families", `cidrBlock: 10.1.0.0/16, excludeIps: ["10.1.0.2..fd00::1"]`, "of one address family"},
 		{"excludeIps at the limit", `cidrBlock: 10.1.0.0/16, excludeIps: [` + strings.Repeat("10.1.0.10..10.1.0.20,", 1023) + `10.1.0.2]`, ""},
 		{"excludeIps beyond the limit", `cidrBlock: 10.1.0.0/16, excludeIps: [` + strings.Repeat("10.1.0.2,", 1024) + `10.1.0.2]`, "must have at most 1024 items"},
@@ -135,4 +138,42 @@ func TestIPRules(t *testing.T) {
 		{"no address", `ipAddress: web-0`, "must be an IP address"},
 		{"MAC with dashes", `macAddress: 0a-58-0a-01-00-05`, "should match"},
 	})
+}
+
+// TestIPChanges: what a port and a pod's interface stand on stays as it is; what
+// a user left open is filled in, in whatever way its text is written.
+func TestIPChanges(t *testing.T) {
+	server := newServer(t, "ips")
+	manifest := func(spec string) string {
+		return fmt.Sprintf("{apiVersion: kubeovn.io/v1, kind: IP, metadata: {name: web-0.shop}, spec: {%s}}", spec)
+	}
+	const full = `podName: web-0, namespace: shop, podType: StatefulSet, subnet: blue, nodeName: n1, ipAddress: "10.1.0.5,fd00::5", v4IpAddress: 10.1.0.5, v6IpAddress: "fd00::5", macAddress: "0a:00:00:00:00:05"`
+	for _, c := range []struct{ name, from, to, refusal string }{
+		{"nothing", full, full, ""},
+		{"another node", full, strings.Replace(full, "n1", "n2", 1), ""},
+		{"filled in", `subnet: blue`, `subnet: blue, ipAddress: 10.1.0.5, v4IpAddress: 10.1.0.5, macAddress: "0a:00:00:00:00:05"`, ""},
+		{"filled in where it was empty", `subnet: blue, v4IpAddress: "", macAddress: ""`, `subnet: blue, v4IpAddress: 10.1.0.5, macAddress: "0a:00:00:00:00:05"`, ""},
+		{"spelled as we do", `subnet: blue, v6IpAddress: "FD00:0::5", ipAddress: "FD00:0::5", macAddress: "0A:00:00:00:00:05"`, `subnet: blue, v6IpAddress: "fd00::5", ipAddress: "fd00::5", macAddress: "0a:00:00:00:00:05"`, ""},
+		{"in our order", `subnet: blue, ipAddress: "fd00::5,10.1.0.5"`, `subnet: blue, ipAddress: "10.1.0.5,fd00::5"`, ""},
+		{"another IPv4 address", full, strings.Replace(full, "v4IpAddress: 10.1.0.5", "v4IpAddress: 10.1.0.6", 1), "v4IpAddress cannot be changed"},
+		{"another IPv6 address", full, strings.Replace(full, `v6IpAddress: "fd00::5"`, `v6IpAddress: "fd00::6"`, 1), "v6IpAddress cannot be changed"},
+		{"no IPv4 address", full, strings.Replace(full, "v4IpAddress: 10.1.0.5, ", "", 1), "v4IpAddress cannot be changed"},
+		{"another address in the old field", full, strings.Replace(full, "10.1.0.5,", "10.1.0.6,", 1), "ipAddress cannot be changed"},
+		{"another MAC", full, strings.Replace(full, "00:05", "00:06", 1), "macAddress cannot be changed"},
+		{"another subnet", full, strings.Replace(full, "blue", "red", 1), "subnet cannot be changed"},
+		{"another pod", full, strings.Replace(full, "web-0", "web-1", 1), "podName cannot be changed"},
+		{"another namespace", full, strings.Replace(full, "shop", "lab", 1), "namespace cannot be changed"},
+		{"another type", full, strings.Replace(full, "StatefulSet", "VirtualMachine", 1), "podType cannot be changed"},
+		{"nothing at all", full, ``, "cannot be changed"},
+		{"no spec", full, "none", "spec cannot be taken away"},
+	} {
+		to := manifest(c.to)
+		if c.to == "none" {
+			to = "{apiVersion: kubeovn.io/v1, kind: IP, metadata: {name: web-0.shop}}"
+		}
+		got := server.judgeChange(t, manifest(c.from), to)
+		if (c.refusal == "") != (got == "") || !strings.Contains(got, c.refusal) {
+			t.Errorf("%s: answered %q, want %q", c.name, got, c.refusal)
+		}
+	}
 }

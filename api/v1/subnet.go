@@ -100,6 +100,7 @@ type SubnetSpec struct {
 	// +kubebuilder:validation:items:MaxLength=92
 	// +kubebuilder:validation:items:XValidation:rule=`isIP(self) || (self.contains("..") && isIP(self.substring(0, self.indexOf(".."))) && isIP(self.substring(self.indexOf("..") + 2)))`,message="must be an IP address or a range such as 10.16.0.10..10.16.0.20"
 	// +kubebuilder:validation:items:XValidation:rule=`!self.contains("..") || self.substring(0, self.indexOf("..")).contains(":") == self.substring(self.indexOf("..")).contains(":")`,message="both ends of a range must be of one address family"
+	// +kubebuilder:validation:items:XValidation:rule=`self.contains(":") || !self.split("..", 3).all(a, isIP(a)) || self.split("..", 3).map(a, a.split(".", 4).map(n, int(n))).map(o, o[0] * 16777216 + o[1] * 65536 + o[2] * 256 + o[3]).isSorted()`,message="a range must begin with its lower end"
 	ExcludeIPs []string `json:"excludeIps,omitempty"`
 
 	// Namespaces are bound to the subnet: their pods get its addresses.
