@@ -70,8 +70,8 @@ func wire(ctx context.Context, mgr manager.Manager, o options.Options, state *ag
 		Host: agent.Host{Switch: local, Kernel: links, Filter: filter}, State: state, Conflist: conflist(o),
 	}
 	server := cni.New(cni.Config{
-		Socket: o.Socket, Pods: mgr.GetCache(), Switch: local, Links: links, Isolation: filter,
-		Userspace: node.Userspace, MTU: node.MTU, Ready: state.Ready, Readied: state.Readied,
+		Socket: o.Socket, Pods: mgr.GetCache(), Switch: local, Links: links,
+		MTU: node.MTU, Ready: state.Ready, Readied: state.Readied,
 		Explain: cni.Explain(mgr.GetAPIReader(), "kube-ovn-controller"), Metrics: metrics.Registry,
 	})
 	return errors.Join(node.Register(mgr, links.Changed(), local.Changed(), filter.Changed()), mgr.Add(server))

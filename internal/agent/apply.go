@@ -30,15 +30,16 @@ func (r *run) step(changed int, err error) (ok bool) {
 }
 
 // apply brings the edges to what is wanted, in the order that host.Desired
-// says. A device that could not be isolated is neither given to Open vSwitch
-// nor set up: the host would answer on it for addresses that are not its own.
+// says. Without the packet filter no device is given to Open vSwitch or set up:
+// the host would answer on it for addresses that are not its own.
 func (h Host) apply(ctx context.Context, want host.Desired) (int, error) {
 	r := &run{}
-	if r.step(h.Kernel.Make(ctx, want.Network.Links)) && h.isolate(ctx, r, want) {
+	made := r.step(h.Kernel.Make(ctx, want.Network.Links))
+	r.step(h.Filter.Confine(ctx, want.Confined))
+	if filtered := r.step(h.Filter.Filter(ctx, want.Filtering)); made && filtered {
 		h.applySwitch(ctx, r, want)
 		r.step(h.Kernel.Apply(ctx, want.Network))
 	}
-	r.step(h.Filter.Masquerade(ctx, want.Masquerade))
 	return r.changed, errors.Join(r.errs...)
 }
 
@@ -47,20 +48,9 @@ func (h Host) empty(ctx context.Context) (int, error) {
 	r := &run{}
 	h.applySwitch(ctx, r, host.Desired{})
 	r.step(h.Kernel.Apply(ctx, host.Network{}))
-	r.step(h.Filter.Masquerade(ctx, host.Masquerade{}))
+	r.step(h.Filter.Filter(ctx, host.Filtering{}))
 	r.step(h.Filter.Confine(ctx, nil))
-	r.step(h.Filter.Sweep(ctx))
 	return r.changed, errors.Join(r.errs...)
-}
-
-func (h Host) isolate(ctx context.Context, r *run, want host.Desired) (ok bool) {
-	r.step(h.Filter.Confine(ctx, want.Confined))
-	if len(want.Isolated) == 0 {
-		return true
-	}
-	ok = r.step(0, h.Filter.Isolate(ctx, want.Isolated...))
-	r.step(h.Filter.Sweep(ctx))
-	return ok
 }
 
 func (h Host) applySwitch(ctx context.Context, r *run, want host.Desired) {

@@ -23,10 +23,8 @@ type Kernel interface {
 
 // Filter is the node's packet filter; *netfilter.Client is one.
 type Filter interface {
-	Masquerade(ctx context.Context, want host.Masquerade) (changed int, err error)
+	Filter(ctx context.Context, want host.Filtering) (changed int, err error)
 	Confine(ctx context.Context, want []host.Address) (changed int, err error)
-	Isolate(ctx context.Context, devices ...string) error
-	Sweep(ctx context.Context) (removed int, err error)
 }
 
 // Host is the node's network, by its three edges.

@@ -78,19 +78,13 @@ func (f fakeKernel) Apply(_ context.Context, want host.Network) (int, error) {
 
 type fakeFilter struct{ *edge }
 
-func (f fakeFilter) Masquerade(_ context.Context, want host.Masquerade) (int, error) {
-	return f.do("masquerade", want)
+func (f fakeFilter) Filter(_ context.Context, want host.Filtering) (int, error) {
+	return f.do("filter", want)
 }
 
 func (f fakeFilter) Confine(_ context.Context, want []host.Address) (int, error) {
 	return f.do("confine", want)
 }
-
-func (f fakeFilter) Isolate(_ context.Context, devices ...string) error {
-	_, err := f.do("isolate", devices)
-	return err
-}
-func (f fakeFilter) Sweep(context.Context) (int, error) { return 0, f.fail["sweep"] }
 
 // stage is a reconciler with all that it works on.
 type stage struct {
@@ -209,7 +203,7 @@ func TestANodeBecomesReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mustReconcile()
-	if want := []string{"make", "confine", "external ids", "switch Node", "kernel", "masquerade"}; !slices.Equal(s.edge.calls, want) {
+	if want := []string{"make", "confine", "filter", "external ids", "switch Node", "kernel"}; !slices.Equal(s.edge.calls, want) {
 		t.Errorf("order %v, want %v", s.edge.calls, want)
 	}
 	if got := s.condition(); got != "True JoinSubnetGatewayUnreachable: ovn-controller has not installed it" {
@@ -271,14 +265,13 @@ func TestARestartChangesNothing(t *testing.T) {
 
 func TestAnOutageTakesNothing(t *testing.T) {
 	for name, breakIt := range map[string]func(e *edge){
-		"ovn-controller gone":    func(e *edge) { e.installed = errors.New("not installed") },
-		"ovs-vswitchd gone":      func(e *edge) { e.fail["kernel"] = fmt.Errorf("ovn0: %w", host.ErrMissing) },
-		"ovsdb-server gone":      func(e *edge) { e.fail["switch Node"] = errors.New("not connected") },
-		"Open vSwitch unset":     func(e *edge) { e.ids = nil },
-		"host cannot be read":    func(e *edge) { e.fail["snapshot"] = errors.New("no buffer") },
-		"tunnel's NIC is gone":   func(e *edge) { e.snapshot = host.Snapshot{} },
-		"nft does not answer":    func(e *edge) { e.fail["masquerade"] = errors.New("nft: timeout") },
-		"the sweep of nft fails": func(e *edge) { e.fail["sweep"] = errors.New("nft: timeout") },
+		"ovn-controller gone":  func(e *edge) { e.installed = errors.New("not installed") },
+		"ovs-vswitchd gone":    func(e *edge) { e.fail["kernel"] = fmt.Errorf("ovn0: %w", host.ErrMissing) },
+		"ovsdb-server gone":    func(e *edge) { e.fail["switch Node"] = errors.New("not connected") },
+		"Open vSwitch unset":   func(e *edge) { e.ids = nil },
+		"host cannot be read":  func(e *edge) { e.fail["snapshot"] = errors.New("no buffer") },
+		"tunnel's NIC is gone": func(e *edge) { e.snapshot = host.Snapshot{} },
+		"nft does not answer":  func(e *edge) { e.fail["filter"] = errors.New("nft: timeout") },
 	} {
 		s := readyStage(t)
 		breakIt(s.edge)
@@ -289,7 +282,7 @@ func TestAnOutageTakesNothing(t *testing.T) {
 		if !s.conflistThere() || s.node.State.Ready() != nil || s.node.State.MTU() != 1400 {
 			t.Errorf("%s: conflist %v, ready %v, MTU %d", name, s.conflistThere(), s.node.State.Ready(), s.node.State.MTU())
 		}
-		for _, kept := range []string{"kernel", "masquerade"} {
+		for _, kept := range []string{"kernel", "filter"} {
 			if !strings.Contains(s.edge.applied[kept], "10.16.0.0/16") {
 				t.Errorf("%s: %s was emptied: %s", name, kept, s.edge.applied[kept])
 			}
@@ -330,17 +323,17 @@ func TestAProblemIsAnEventOnce(t *testing.T) {
 func TestADeviceThatIsNotIsolatedIsNotUsed(t *testing.T) {
 	s := newStage(t, allocatedNode())
 	s.edge.ids[keyDatapath] = userspaceDatapath
-	s.edge.fail["isolate"] = errors.New("nft: no such family")
+	s.edge.fail["filter"] = errors.New("nft: no such family")
 	if err := s.reconcile(); err == nil {
 		t.Error("the failure is not tried again")
 	}
-	if want := []string{"make", "confine", "isolate", "masquerade"}; !slices.Equal(s.edge.calls, want) {
+	if want := []string{"make", "confine", "filter"}; !slices.Equal(s.edge.calls, want) {
 		t.Errorf("calls %v, want %v", s.edge.calls, want)
 	}
-	delete(s.edge.fail, "isolate")
+	delete(s.edge.fail, "filter")
 	s.mustReconcile()
-	if !strings.Contains(s.edge.applied["isolate"], "hwencap") || !s.node.Userspace() {
-		t.Errorf("isolated %s", s.edge.applied["isolate"])
+	if !strings.Contains(s.edge.applied["kernel"], "hwencap") || !s.node.Userspace() {
+		t.Errorf("applied to the kernel: %s", s.edge.applied["kernel"])
 	}
 }
 
@@ -374,11 +367,11 @@ func TestUninstallationTakesAllAway(t *testing.T) {
 	if err := s.api.Update(t.Context(), node); err != nil {
 		t.Fatal(err)
 	}
-	s.edge.fail["masquerade"] = errors.New("nft: timeout")
+	s.edge.fail["filter"] = errors.New("nft: timeout")
 	if err := s.reconcile(); err == nil || s.conflistThere() {
 		t.Errorf("%v; the conflist is there: %v", err, s.conflistThere())
 	}
-	delete(s.edge.fail, "masquerade")
+	delete(s.edge.fail, "filter")
 	s.mustReconcile()
 	if want := fmt.Sprintf("%+v", host.Network{}); s.edge.applied["kernel"] != want {
 		t.Errorf("left in the kernel: %s", s.edge.applied["kernel"])

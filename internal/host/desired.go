@@ -1,16 +1,14 @@
 package host
 
 // Desired is all that the agent wants of its node. It is applied in this
-// order: links that we make (down), isolation and confinement, Open vSwitch,
-// the rest of the network, masquerading.
+// order: links that we make (down), the packet filter, Open vSwitch, the rest of
+// the network.
 type Desired struct {
 	// ExternalIDs are keys of the Open_vSwitch row; an empty value deletes one.
 	ExternalIDs map[string]string
 	Switching   Switching
 	Network     Network
-	// Isolated are devices whose frames are for the userspace datapath only.
-	Isolated []string
 	// Confined are addresses that are answered for on their own device only.
-	Confined   []Address
-	Masquerade Masquerade
+	Confined  []Address
+	Filtering Filtering
 }

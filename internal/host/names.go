@@ -22,6 +22,11 @@ const (
 // it: a number that tells who set a route. Nobody else is registered for it.
 const RouteProtocol = 158
 
+// DeafGroup is the group (ip-link(8)) of the devices whose frames are for Open
+// vSwitch alone. One rule of the packet filter drops what the host's own stack
+// hears on any of them, so that the rule does not grow with the pods.
+const DeafGroup = 158
+
 // IsOwn tells whether a device is one of ours, so that its addresses and
 // settings are ours to decide.
 func IsOwn(link string) bool {

@@ -14,7 +14,6 @@ import (
 func (d Desired) Text() string {
 	var out strings.Builder
 	lines(&out, d.Network.Links, Link.text)
-	lines(&out, d.Isolated, func(device string) string { return "isolated " + device })
 	lines(&out, d.Confined, func(a Address) string { return "confined " + a.text() })
 	lines(&out, slices.Collect(maps.Keys(d.ExternalIDs)), func(key string) string {
 		return "open_vswitch " + key + "=" + d.ExternalIDs[key]
@@ -24,7 +23,7 @@ func (d Desired) Text() string {
 	lines(&out, d.Network.Sysctls, func(s Sysctl) string { return "sysctl " + s.Key + "=" + s.Value })
 	lines(&out, d.Network.Addresses, func(a Address) string { return "address " + a.text() })
 	lines(&out, d.Network.Routes, Route.text)
-	out.WriteString(d.Masquerade.text())
+	out.WriteString(d.Filtering.text())
 	if out.Len() == 0 {
 		return "nothing\n"
 	}
@@ -53,6 +52,9 @@ func (l Link) text() string {
 	}
 	if l.NoARP {
 		out += " noarp"
+	}
+	if l.Deaf {
+		out += " deaf"
 	}
 	if l.Up {
 		out += " up"
@@ -84,16 +86,26 @@ func (p BridgePort) text() string {
 		pairs("external_ids:", p.ExternalIDs)
 }
 
-func (m Masquerade) text() string {
-	if m.Gateway == "" {
+func (f Filtering) text() string {
+	if f.Gateway == "" {
 		return ""
 	}
 	var out strings.Builder
-	out.WriteString("masquerade services of pods at " + m.Gateway + "\n")
-	lines(&out, m.Sources, func(p netip.Prefix) string { return "masquerade outgoing from " + p.String() })
-	lines(&out, m.Subnets, func(p netip.Prefix) string { return "masquerade nothing to subnet " + p.String() })
-	lines(&out, m.Nodes, func(a netip.Addr) string { return "masquerade nothing to node " + a.String() })
+	out.WriteString("masquerade services of pods at " + f.Gateway + "\n")
+	lines(&out, f.Sources, func(p netip.Prefix) string { return "masquerade outgoing from " + p.String() })
+	lines(&out, f.Subnets, func(p netip.Prefix) string { return "masquerade nothing to subnet " + p.String() })
+	lines(&out, f.Nodes, func(a netip.Addr) string { return "masquerade nothing to node " + a.String() })
+	lines(&out, f.Private, PrivateSubnet.text)
 	return out.String()
+}
+
+func (p PrivateSubnet) text() string {
+	admits := make([]string, 0, len(p.Admits))
+	for _, prefix := range p.Admits {
+		admits = append(admits, prefix.String())
+	}
+	slices.Sort(admits)
+	return "private " + p.Prefix.String() + " admits " + strings.Join(admits, " ")
 }
 
 // fields renders names and values by turns, those without a value left out.

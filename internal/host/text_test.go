@@ -13,7 +13,7 @@ func TestTextIsCanonical(t *testing.T) {
 			Ports:   []BridgePort{{Bridge: "br-x", Name: "p", MTU: 1400, Tag: 7}, {Bridge: "br-x", Name: "a", Type: "internal"}},
 		},
 		Network: Network{
-			Links:     []Link{{Name: "z", Up: true}, {Name: "m", MAC: MAC{2}, Kind: KindMacvlan, Parent: "eth0", MTU: 1500, NoARP: true}},
+			Links:     []Link{{Name: "z", Up: true}, {Name: "m", MAC: MAC{2}, Kind: KindMacvlan, Parent: "eth0", MTU: 1500, NoARP: true, Deaf: true}},
 			Addresses: []Address{{Link: "z", Prefix: netip.MustParsePrefix("10.0.0.1/8")}},
 			Routes: []Route{
 				{Link: "z", Prefix: netip.MustParsePrefix("10.1.0.0/16")},
@@ -21,19 +21,20 @@ func TestTextIsCanonical(t *testing.T) {
 			},
 			Sysctls: []Sysctl{{Key: "k", Value: "v"}},
 		},
-		Isolated: []string{"q", "p"},
 		Confined: []Address{{Link: "z", Prefix: netip.MustParsePrefix("10.0.0.1/8")}},
-		Masquerade: Masquerade{
+		Filtering: Filtering{
 			Gateway: "z",
 			Sources: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
 			Subnets: []netip.Prefix{netip.MustParsePrefix("10.2.0.0/16"), netip.MustParsePrefix("10.1.0.0/16")},
 			Nodes:   []netip.Addr{netip.MustParseAddr("192.0.2.1")},
+			Private: []PrivateSubnet{{
+				Prefix: netip.MustParsePrefix("10.2.0.0/16"),
+				Admits: []netip.Prefix{netip.MustParsePrefix("10.3.0.0/16"), netip.MustParsePrefix("10.2.0.0/16")},
+			}},
 		},
 	}
-	const want = `link m macvlan on eth0 mac 02:00:00:00:00:00 mtu 1500 noarp
+	const want = `link m macvlan on eth0 mac 02:00:00:00:00:00 mtu 1500 noarp deaf
 link z up
-isolated p
-isolated q
 confined 10.0.0.1/8 on z
 open_vswitch a=1
 open_vswitch b=2
@@ -49,6 +50,7 @@ masquerade outgoing from 10.1.0.0/16
 masquerade nothing to subnet 10.1.0.0/16
 masquerade nothing to subnet 10.2.0.0/16
 masquerade nothing to node 192.0.2.1
+private 10.2.0.0/16 admits 10.2.0.0/16 10.3.0.0/16
 `
 	if got := one.Text(); got != want {
 		t.Errorf("text is\n%s", got)

@@ -42,6 +42,9 @@ func (w *work) makeMacvlan(want host.Link) {
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.ParentIndex, attrs.HardwareAddr = want.Name, parent.Attrs().Index, net.HardwareAddr(want.MAC[:])
+	if want.Deaf {
+		attrs.Group = host.DeafGroup
+	}
 	// Private: frames are exchanged with other nodes only, never with other
 	// macvlans of this NIC.
 	err := w.handle.LinkAdd(&netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE})
@@ -68,6 +71,9 @@ func (w *work) setLinks(want []host.Link) {
 		attrs := have.Attrs()
 		if link.MTU != 0 && attrs.MTU != link.MTU {
 			w.done(w.handle.LinkSetMTU(have, link.MTU), "set MTU %d on %s", link.MTU, link.Name)
+		}
+		if link.Deaf && attrs.Group != host.DeafGroup {
+			w.done(w.handle.LinkSetGroup(have, host.DeafGroup), "set group %d on %s", host.DeafGroup, link.Name)
 		}
 		if link.NoARP && attrs.RawFlags&unix.IFF_NOARP == 0 {
 			w.done(w.handle.LinkSetARPOff(have), "set noarp on %s", link.Name)

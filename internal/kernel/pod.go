@@ -149,7 +149,7 @@ func (w *podWork) hostEnd() (netlink.Link, error) {
 
 func (w *podWork) makePair() (netlink.Link, error) {
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.MTU = w.want.Host, w.want.MTU
+	attrs.Name, attrs.MTU, attrs.Group = w.want.Host, w.want.MTU, host.DeafGroup
 	pair := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: w.want.Name, PeerNamespace: netlink.NsFd(w.ns),
 		PeerHardwareAddr: w.want.MAC[:], PeerTxQLen: -1,
@@ -169,14 +169,21 @@ func paired(here, there netlink.Link) bool {
 	return here.Attrs().ParentIndex == there.Attrs().Index && there.Attrs().ParentIndex == here.Attrs().Index
 }
 
-// silence marks the host end as ours and keeps the kernel from speaking on it:
-// its frames are the switch's.
+// silence marks the host end as ours and keeps the kernel from hearing or
+// speaking on it: its frames are the switch's. In the kernel datapath Open
+// vSwitch takes each frame before the host's stack does; the userspace datapath
+// only gets a copy.
 func (w *podWork) silence(end netlink.Link) error {
 	if err := w.handle.LinkSetAlias(end, w.want.Owner); err != nil {
 		return fmt.Errorf("set the alias of %s: %w", w.want.Host, err)
 	}
 	if err := w.handle.LinkSetARPOff(end); err != nil {
 		return fmt.Errorf("set noarp on %s: %w", w.want.Host, err)
+	}
+	if end.Attrs().Group != host.DeafGroup {
+		if err := w.handle.LinkSetGroup(end, host.DeafGroup); err != nil {
+			return fmt.Errorf("put %s into group %d: %w", w.want.Host, host.DeafGroup, err)
+		}
 	}
 	err := w.handle.LinkSetIP6AddrGenMode(end, nl.IN6_ADDR_GEN_MODE_NONE)
 	if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) { // a kernel without IPv6

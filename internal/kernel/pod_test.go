@@ -88,6 +88,9 @@ func TestPodLinkIsSilentAtTheHost(t *testing.T) {
 	if flags := end.Attrs().RawFlags; flags&0x80 == 0 { // IFF_NOARP
 		t.Errorf("flags %x: it speaks ARP", flags)
 	}
+	if group := end.Attrs().Group; group != host.DeafGroup {
+		t.Errorf("group %d: the host hears it", group)
+	}
 	if addresses, _ := netlink.AddrList(end, netlink.FAMILY_ALL); len(addresses) != 0 {
 		t.Errorf("it has addresses: %v", addresses)
 	}

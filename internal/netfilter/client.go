@@ -3,7 +3,6 @@ package netfilter
 import (
 	"context"
 	"fmt"
-	"net"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -18,15 +17,14 @@ const table = "kube-ovn"
 
 // Client keeps the tables of one network namespace, the one it was opened in.
 type Client struct {
-	masquerade  *keeper
+	pods        *keeper
 	confinement *keeper
-	isolation   *isolation
 	watcher     *watcher
 }
 
 // Open looks for the nft program, version 1.0.1 or later. It needs
-// CAP_NET_ADMIN. A kernel may be built without the arp or netdev family; that is
-// an error only for who asks for what they do.
+// CAP_NET_ADMIN. A kernel may be built without the arp family; that is an error
+// only for who asks for what it does.
 func Open() (*Client, error) {
 	inet, err := knftables.New(knftables.InetFamily, table)
 	if err != nil {
@@ -37,28 +35,23 @@ func Open() (*Client, error) {
 		return nil, fmt.Errorf("subscribe to changes of nftables: %w", err)
 	}
 	arp, noARP := knftables.New(knftables.ARPFamily, table)
-	netdev, noNetdev := knftables.New(knftables.NetDevFamily, table)
-	c := newClient(inet, arp, netdev, kernelIndex)
-	c.confinement.lacks, c.isolation.lacks = noARP, noNetdev
+	c := newClient(inet, arp)
+	c.confinement.lacks = noARP
 	c.watcher = watcher
 	go watcher.run(c.forget)
 	return c, nil
 }
 
 // newClient is Open without the kernel.
-func newClient(inet, arp, netdev knftables.Interface, index indexer) *Client {
-	return &Client{
-		masquerade:  &keeper{nft: inet, chain: masqueradeChain, sets: sets()},
-		confinement: &keeper{nft: arp, chain: confineChain},
-		isolation:   &isolation{nft: netdev, index: index},
-	}
+func newClient(inet, arp knftables.Interface) *Client {
+	return &Client{pods: &keeper{nft: inet, sets: sets()}, confinement: &keeper{nft: arp}}
 }
 
 // Close ends the subscription. The tables stay: running pods need them.
 func (c *Client) Close() { c.watcher.close() }
 
 // Changed gives a hint when somebody else changed or deleted one of our tables,
-// as `nft flush ruleset` does. The next Apply and Isolate then read anew what is
+// as `nft flush ruleset` does. The next Filter and Confine then read anew what is
 // there. A hint may be about a change of our own: it says "look again".
 func (c *Client) Changed() <-chan struct{} { return c.watcher.hints }
 
@@ -67,19 +60,17 @@ func (c *Client) forget(families ...uint8) {
 	for _, family := range families {
 		switch family {
 		case unix.NFPROTO_INET:
-			c.masquerade.forget()
+			c.pods.forget()
 		case unix.NFPROTO_ARP:
 			c.confinement.forget()
-		case unix.NFPROTO_NETDEV:
-			c.isolation.forget()
 		}
 	}
 }
 
-// Masquerade brings the masquerading to what is wanted, in one transaction, and
-// counts what it had to change.
-func (c *Client) Masquerade(ctx context.Context, want host.Masquerade) (changed int, err error) {
-	changed, err = c.masquerade.apply(ctx, masquerading(want))
+// Filter brings isolation, private subnets and masquerading to what is wanted,
+// in one transaction, and counts what it had to change.
+func (c *Client) Filter(ctx context.Context, want host.Filtering) (changed int, err error) {
+	changed, err = c.pods.apply(ctx, pods(want))
 	if err != nil {
 		return 0, fmt.Errorf("bring table inet %s to what is wanted: %w", table, err)
 	}
@@ -94,35 +85,6 @@ func (c *Client) Confine(ctx context.Context, want []host.Address) (changed int,
 		return 0, fmt.Errorf("bring table arp %s to what is wanted: %w", table, err)
 	}
 	return changed, nil
-}
-
-// Isolate makes the host's stack deaf to devices: their frames reach only
-// packet sockets, which is how the userspace datapath reads them. The devices
-// have to exist and should still be down. Isolating twice is no error.
-func (c *Client) Isolate(ctx context.Context, devices ...string) error {
-	return c.isolation.isolate(ctx, devices)
-}
-
-// Release forgets devices, which need not exist any more.
-func (c *Client) Release(ctx context.Context, devices ...string) error {
-	return c.isolation.release(ctx, devices)
-}
-
-// Sweep removes what isolated devices that are gone, and counts it.
-func (c *Client) Sweep(ctx context.Context) (removed int, err error) {
-	return c.isolation.sweep(ctx)
-}
-
-// indexer tells a device's index; two devices of one name, one after the other,
-// differ in it.
-type indexer func(device string) (int, error)
-
-func kernelIndex(device string) (int, error) {
-	link, err := net.InterfaceByName(device)
-	if err != nil {
-		return 0, err
-	}
-	return link.Index, nil
 }
 
 // cache is what is known of a table; the zero cache knows nothing.

@@ -15,23 +15,20 @@ const confineChain = "input"
 // for on its own device only; its neighbours in the same LAN see one owner.
 // IPv6 needs none of it: neighbour discovery keeps to the device by itself.
 func confinement(want []host.Address) blueprint {
-	plan := blueprint{
-		purpose: "addresses that one device alone answers for; kept by kube-ovn-cni",
-		chain: &knftables.Chain{
-			Name:     confineChain,
-			Type:     knftables.PtrTo(knftables.FilterType),
-			Hook:     knftables.PtrTo(knftables.InputHook),
-			Priority: knftables.PtrTo(knftables.FilterPriority),
-		},
-	}
+	confine := chain{Chain: &knftables.Chain{
+		Name:     confineChain,
+		Type:     knftables.PtrTo(knftables.FilterType),
+		Hook:     knftables.PtrTo(knftables.InputHook),
+		Priority: knftables.PtrTo(knftables.FilterPriority),
+	}}
 	for _, address := range want {
 		if address.Prefix.Addr().Is4() {
 			text := fmt.Sprintf("iifname != %q arp operation request arp daddr ip %s drop", address.Link, address.Prefix.Addr())
-			plan.rules = append(plan.rules, newRule("only on "+address.Link, text))
+			confine.rules = append(confine.rules, newRule("only on "+address.Link, text))
 		}
 	}
-	if len(plan.rules) == 0 {
+	if len(confine.rules) == 0 {
 		return blueprint{}
 	}
-	return plan
+	return blueprint{purpose: "addresses that one device alone answers for; kept by kube-ovn-cni", chains: []chain{confine}}
 }

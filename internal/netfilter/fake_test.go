@@ -3,7 +3,7 @@ package netfilter
 import (
 	"errors"
 	"net/netip"
-	"strings"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,34 +15,29 @@ import (
 
 // fakes stand in for the kernel, a table of each family.
 type fakes struct {
-	inet, arp, netdev *knftables.Fake
+	inet, arp *knftables.Fake
 }
 
 func newFakes() fakes {
 	return fakes{
-		inet:   knftables.NewFake(knftables.InetFamily, table),
-		arp:    knftables.NewFake(knftables.ARPFamily, table),
-		netdev: knftables.NewFake(knftables.NetDevFamily, table),
+		inet: knftables.NewFake(knftables.InetFamily, table),
+		arp:  knftables.NewFake(knftables.ARPFamily, table),
 	}
 }
 
 // client is a client that knows nothing yet, as after a restart.
-func (f fakes) client() *Client {
-	indices := map[string]int{"hwencap": 7, "0123456789ab_h": 8}
-	return newClient(f.inet, f.arp, f.netdev, func(device string) (int, error) {
-		if index, ok := indices[device]; ok {
-			return index, nil
-		}
-		return 0, errors.New("no such device")
-	})
-}
+func (f fakes) client() *Client { return newClient(f.inet, f.arp) }
 
-func dualStack() host.Masquerade {
-	return host.Masquerade{
+func dualStack() host.Filtering {
+	return host.Filtering{
 		Gateway: "ovn0",
 		Sources: prefixes("10.16.0.0/16", "fd00:10:16::/112"),
 		Subnets: prefixes("10.16.0.0/16", "fd00:10:16::/112", "10.17.0.0/24", "100.64.0.0/16", "fd00:100:64::/112"),
 		Nodes:   []netip.Addr{netip.MustParseAddr("172.30.0.11"), netip.MustParseAddr("fd00:30::11")},
+		Private: []host.PrivateSubnet{
+			{Prefix: netip.MustParsePrefix("10.17.0.0/24"), Admits: prefixes("10.17.0.0/24", "10.16.1.0/24", "10.16.1.128/25", "100.64.0.0/16")},
+			{Prefix: netip.MustParsePrefix("fd00:10:16::/112"), Admits: prefixes("fd00:10:16::/112", "fd00:100:64::/112")},
+		},
 	}
 }
 
@@ -55,10 +50,10 @@ func prefixes(texts ...string) []netip.Prefix {
 }
 
 // fakeApply applies and returns the transaction that it took.
-func fakeApply(t *testing.T, client *Client, fake *knftables.Fake, want host.Masquerade) string {
+func fakeApply(t *testing.T, client *Client, fake *knftables.Fake, want host.Filtering) string {
 	t.Helper()
 	fake.LastTransaction = nil
-	if _, err := client.Masquerade(t.Context(), want); err != nil {
+	if _, err := client.Filter(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
 	if fake.LastTransaction == nil {
@@ -67,7 +62,7 @@ func fakeApply(t *testing.T, client *Client, fake *knftables.Fake, want host.Mas
 	return fake.LastTransaction.String()
 }
 
-func TestMasqueradeTransactions(t *testing.T) {
+func TestTransactions(t *testing.T) {
 	kernel := newFakes()
 	client, fake := kernel.client(), kernel.inet
 	golden.Check(t, "testdata/fresh.txt", fakeApply(t, client, fake, dualStack()))
@@ -84,10 +79,10 @@ func TestMasqueradeTransactions(t *testing.T) {
 	if again := fakeApply(t, restarted, fake, changed); again != "" {
 		t.Errorf("a restarted agent did:\n%s", again)
 	}
-	golden.Check(t, "testdata/nothing.txt", fakeApply(t, client, fake, host.Masquerade{}))
+	golden.Check(t, "testdata/nothing.txt", fakeApply(t, client, fake, host.Filtering{}))
 }
 
-func TestMasqueradeRepairs(t *testing.T) {
+func TestRepairs(t *testing.T) {
 	kernel := newFakes()
 	client, fake := kernel.client(), kernel.inet
 	fakeApply(t, client, fake, dualStack())
@@ -95,6 +90,7 @@ func TestMasqueradeRepairs(t *testing.T) {
 	for name, damage := range map[string]func(tx *knftables.Transaction){
 		"table gone":   func(tx *knftables.Transaction) { tx.Delete(&knftables.Table{}) },
 		"rules gone":   func(tx *knftables.Transaction) { tx.Flush(&knftables.Chain{Name: masqueradeChain}) },
+		"chain gone":   func(tx *knftables.Transaction) { tx.Flush(&knftables.Chain{Name: isolateChain}) },
 		"element gone": func(tx *knftables.Transaction) { tx.Flush(&knftables.Set{Name: "nodes4"}) },
 		"rule in front": func(tx *knftables.Transaction) {
 			tx.Insert(&knftables.Rule{Chain: masqueradeChain, Rule: "accept"})
@@ -121,28 +117,17 @@ func TestIntervalsNeverOverlap(t *testing.T) {
 	}
 }
 
-func TestIsolationTransactions(t *testing.T) {
-	kernel := newFakes()
-	client, fake := kernel.client(), kernel.netdev
-	ctx := t.Context()
-	if err := client.Isolate(ctx, "hwencap", "0123456789ab_h"); err != nil {
-		t.Fatal(err)
+// TestOverlappingPrivateSubnets: what the controller refuses must not make the
+// kernel refuse all the rest.
+func TestOverlappingPrivateSubnets(t *testing.T) {
+	got := private([]host.PrivateSubnet{
+		{Prefix: netip.MustParsePrefix("10.16.1.0/24"), Admits: prefixes("10.16.1.0/24")},
+		{Prefix: netip.MustParsePrefix("10.16.0.0/16"), Admits: prefixes("10.16.0.0/16")},
+	})
+	want := map[netip.Prefix][]netip.Prefix{netip.MustParsePrefix("10.16.0.0/16"): prefixes("10.16.0.0/16")}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v", got)
 	}
-	golden.Check(t, "testdata/isolate.txt", fake.LastTransaction.String())
-	fake.LastTransaction = nil
-	restarted := kernel.client()
-	for _, c := range []*Client{client, restarted} {
-		if err := c.Isolate(ctx, "hwencap", "0123456789ab_h"); err != nil || fake.LastTransaction != nil {
-			t.Errorf("isolating twice: %v, %v", err, fake.LastTransaction)
-		}
-	}
-	if err := client.Isolate(ctx, "gone"); err == nil || !strings.Contains(err.Error(), "isolate gone") {
-		t.Errorf("isolating a device that is not there: %v", err)
-	}
-	if err := client.Release(ctx, "0123456789ab_h", "never-there"); err != nil {
-		t.Fatal(err)
-	}
-	golden.Check(t, "testdata/release.txt", fake.LastTransaction.String())
 }
 
 func TestHarms(t *testing.T) {
@@ -156,7 +141,7 @@ func TestHarms(t *testing.T) {
 		}
 	}
 	const newTable, delTable, delChain, other = 0x0a00, 0x0a02, 0x0a05, 0x0102
-	if harms(newTable, 1) || !harms(delTable, 5) || !harms(delChain, 1) || harms(delChain, 5) || harms(other, 1) {
+	if harms(newTable) || !harms(delTable) || !harms(delChain) || harms(other) {
 		t.Error("only what takes away from nftables harms")
 	}
 	if got := harmedFamilies(make([]byte, 16)); len(got) != len(ourFamilies) {
@@ -197,20 +182,14 @@ func TestAFamilyThatTheKernelLacks(t *testing.T) {
 	kernel := newFakes()
 	refused := errors.New("Operation not supported")
 	client := kernel.client()
-	client.confinement.lacks, client.isolation.lacks = refused, refused
+	client.confinement.lacks = refused
 	if changed, err := client.Confine(t.Context(), nil); changed != 0 || err != nil {
 		t.Errorf("confining nothing: %d, %v", changed, err)
-	}
-	if _, err := client.Sweep(t.Context()); err != nil {
-		t.Errorf("sweeping: %v", err)
 	}
 	if _, err := client.Confine(t.Context(), []host.Address{{Link: "br-encap", Prefix: netip.MustParsePrefix("198.18.0.2/16")}}); !errors.Is(err, refused) {
 		t.Errorf("confining: %v", err)
 	}
-	if err := client.Isolate(t.Context(), "hwencap"); !errors.Is(err, refused) {
-		t.Errorf("isolating: %v", err)
-	}
-	if changed, err := client.Masquerade(t.Context(), dualStack()); changed == 0 || err != nil {
-		t.Errorf("masquerading: %d, %v", changed, err)
+	if changed, err := client.Filter(t.Context(), dualStack()); changed == 0 || err != nil {
+		t.Errorf("the inet table: %d, %v", changed, err)
 	}
 }

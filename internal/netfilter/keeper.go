@@ -4,21 +4,28 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/knftables"
 
 	"hawser/internal/delta"
 )
 
-// blueprint is what a table is to hold: one chain, its rules, and the sets that
-// they look into. The zero blueprint is a table that is not there.
+// blueprint is what a table is to hold: chains with their rules, and the sets
+// that they look into. The zero blueprint is a table that is not there.
 type blueprint struct {
 	purpose  string // for whoever reads the table
-	chain    *knftables.Chain
+	chains   []chain
 	sets     []*knftables.Set
-	rules    []rule
 	elements map[string]element
+}
+
+// chain is a base chain; each has a rule at least.
+type chain struct {
+	*knftables.Chain
+	rules []rule
 }
 
 // rule is one rule with the comment by which it is known again. The comment
@@ -34,7 +41,8 @@ func newRule(purpose, text string) rule {
 	return rule{text: text, comment: purpose + " #" + hex.EncodeToString(sum[:4])}
 }
 
-// element is a member of a set, in nft's own spelling.
+// element is a member of a set, in nft's own spelling; see pair for one that
+// consists of two.
 type element struct {
 	set, value string
 }
@@ -42,36 +50,42 @@ type element struct {
 func (e element) key() string { return e.set + " " + e.value }
 
 func (e element) object() *knftables.Element {
-	return &knftables.Element{Set: e.set, Key: []string{e.value}}
+	return &knftables.Element{Set: e.set, Key: strings.Split(e.value, joint)}
 }
 
-// content is what a table holds: the comments of its rules in order, and the
-// elements of its sets.
+// joint stands between the two parts of an element.
+const joint = " . "
+
+func pair(first, second string) string { return first + joint + second }
+
+// content is what a table holds: by chain the comments of its rules in order,
+// and the elements of its sets.
 type content struct {
-	comments []string
+	comments map[string][]string
 	elements map[string]element
 }
 
 func (b blueprint) content() content {
-	c := content{elements: b.elements}
-	for _, rule := range b.rules {
-		c.comments = append(c.comments, rule.comment)
+	c := content{comments: map[string][]string{}, elements: b.elements}
+	for _, chain := range b.chains {
+		for _, rule := range chain.rules {
+			c.comments[chain.Name] = append(c.comments[chain.Name], rule.comment)
+		}
 	}
 	return c
 }
 
-// keeper keeps one table as it should be. What it names, chain and sets, is the
-// same in every blueprint that it is given.
+// keeper keeps one table as it should be. The sets are the same in every
+// blueprint that it is given.
 type keeper struct {
 	nft   knftables.Interface
 	lacks error // why the kernel does not offer this family
-	chain string
 	sets  []*knftables.Set
 	cache[content]
 }
 
 func (k *keeper) apply(ctx context.Context, want blueprint) (int, error) {
-	if k.lacks != nil && want.chain == nil {
+	if k.lacks != nil && want.chains == nil {
 		return 0, nil
 	}
 	if k.lacks != nil {
@@ -100,11 +114,11 @@ func (k *keeper) apply(ctx context.Context, want blueprint) (int, error) {
 func (k *keeper) transaction(want blueprint) *knftables.Transaction {
 	tx := k.nft.NewTransaction()
 	have, wanted := k.value, want.content()
-	if !slices.Equal(have.comments, wanted.comments) {
+	if !maps.EqualFunc(have.comments, wanted.comments, slices.Equal) {
 		tx.Add(&knftables.Table{})
 		tx.Delete(&knftables.Table{})
 		have.elements = nil
-		if want.chain != nil {
+		if want.chains != nil {
 			want.lay(tx)
 		}
 	}
@@ -124,9 +138,11 @@ func (b blueprint) lay(tx *knftables.Transaction) {
 	for _, set := range b.sets {
 		tx.Add(set)
 	}
-	tx.Add(b.chain)
-	for _, rule := range b.rules {
-		tx.Add(&knftables.Rule{Chain: b.chain.Name, Rule: rule.text, Comment: &rule.comment})
+	for _, chain := range b.chains {
+		tx.Add(chain.Chain)
+		for _, rule := range chain.rules {
+			tx.Add(&knftables.Rule{Chain: chain.Name, Rule: rule.text, Comment: &rule.comment})
+		}
 	}
 }
 
@@ -148,17 +164,17 @@ func (k *keeper) read(ctx context.Context) error {
 }
 
 func (k *keeper) list(ctx context.Context) (content, error) {
-	listed, err := k.nft.ListRules(ctx, k.chain)
+	listed, err := k.nft.ListRules(ctx, "")
 	if err != nil {
 		return content{}, err
 	}
-	found := content{elements: map[string]element{}}
+	found := content{comments: map[string][]string{}, elements: map[string]element{}}
 	for _, rule := range listed {
 		comment := ""
 		if rule.Comment != nil {
 			comment = *rule.Comment
 		}
-		found.comments = append(found.comments, comment)
+		found.comments[rule.Chain] = append(found.comments[rule.Chain], comment)
 	}
 	for _, set := range k.sets {
 		members, err := k.nft.ListElements(ctx, "set", set.Name)
@@ -166,7 +182,7 @@ func (k *keeper) list(ctx context.Context) (content, error) {
 			return content{}, err
 		}
 		for _, member := range members {
-			e := element{set: set.Name, value: member.Key[0]}
+			e := element{set: set.Name, value: strings.Join(member.Key, joint)}
 			found.elements[e.key()] = e
 		}
 	}

@@ -59,7 +59,7 @@ func (w *watcher) hint() {
 }
 
 // ourFamilies are those that we have a table in.
-var ourFamilies = []uint8{unix.NFPROTO_INET, unix.NFPROTO_ARP, unix.NFPROTO_NETDEV}
+var ourFamilies = []uint8{unix.NFPROTO_INET, unix.NFPROTO_ARP}
 
 // harmedFamilies lists the families of those of our tables that messages tell a
 // harmful change of.
@@ -73,26 +73,22 @@ func harmedFamilies(raw []byte) []uint8 {
 		if len(message.Data) == 0 {
 			continue
 		}
-		family := message.Data[0] // nfgenmsg begins with it
-		if harms(message.Header.Type, family) && tableOf(message.Data) == table {
-			out = append(out, family)
+		if harms(message.Header.Type) && tableOf(message.Data) == table {
+			out = append(out, message.Data[0]) // nfgenmsg begins with the family
 		}
 	}
 	return out
 }
 
 // harms tells whether a change may take away from our tables, or put a rule in
-// front of ours. New tables, chains, sets and elements change nothing of it. A
-// chain of the netdev table goes with every pod, by our own doing.
-func harms(messageType uint16, family uint8) bool {
+// front of ours. New tables, chains, sets and elements change nothing of it.
+func harms(messageType uint16) bool {
 	if messageType>>8 != unix.NFNL_SUBSYS_NFTABLES {
 		return false
 	}
 	switch messageType & 0xff {
-	case unix.NFT_MSG_DELTABLE:
+	case unix.NFT_MSG_DELTABLE, unix.NFT_MSG_DELCHAIN, unix.NFT_MSG_DELSET, unix.NFT_MSG_DELRULE, unix.NFT_MSG_DELSETELEM, unix.NFT_MSG_NEWRULE:
 		return true
-	case unix.NFT_MSG_DELCHAIN, unix.NFT_MSG_DELSET, unix.NFT_MSG_DELRULE, unix.NFT_MSG_DELSETELEM, unix.NFT_MSG_NEWRULE:
-		return family != unix.NFPROTO_NETDEV
 	}
 	return false
 }

@@ -58,7 +58,7 @@ func (a *attacher) attach(ctx context.Context, call cniwire.Request) (*cniwire.R
 		return nil, err
 	}
 	clock.lap(phaseConnect)
-	if err := a.configure(ctx, plan); err != nil {
+	if err := a.cfg.Links.Configure(ctx, plan.Link); err != nil {
 		return nil, err
 	}
 	clock.lap(phaseConfigure)
@@ -122,17 +122,6 @@ func (a *attacher) connect(ctx context.Context, plan attachment.Attachment) erro
 	defer cancel()
 	_, err := a.cfg.Switch.Apply(bounded, plan.Owner, plan.Switching)
 	return err
-}
-
-// configure sets the cable up. In the userspace datapath the host has to be deaf
-// to the device before that.
-func (a *attacher) configure(ctx context.Context, plan attachment.Attachment) error {
-	if a.cfg.Userspace() {
-		if err := a.cfg.Isolation.Isolate(ctx, plan.Link.Host); err != nil {
-			return fmt.Errorf("isolating %s from the host: %w", plan.Link.Host, err)
-		}
-	}
-	return a.cfg.Links.Configure(ctx, plan.Link)
 }
 
 // installed waits for OVN.

@@ -43,7 +43,7 @@ type Switch interface {
 
 // Links makes the cables of pods; *kernel.Client does.
 type Links interface {
-	// Connect makes the pair, or finds it made, with the host end down.
+	// Connect makes the pair, or finds it made, with the host end down and deaf.
 	Connect(ctx context.Context, link host.PodLink) error
 	// Configure gives the pod's end its addresses and routes and sets both up.
 	Configure(ctx context.Context, link host.PodLink) error
@@ -55,23 +55,12 @@ type Links interface {
 	PodLinks(ctx context.Context) ([]host.PodLink, error)
 }
 
-// Isolation keeps the host's network stack from hearing a device that belongs to
-// the userspace datapath; *netfilter.Client does.
-type Isolation interface {
-	Isolate(ctx context.Context, devices ...string) error
-	Release(ctx context.Context, devices ...string) error
-}
-
 // Config is what the server needs. All but the last group and Readied have to be set.
 type Config struct {
 	Socket string // where to listen, normally cniwire.DefaultSocket
 	Pods   Pods
 	Switch Switch
 	Links  Links
-
-	// Isolation is asked only where Userspace says that the datapath runs there.
-	Isolation Isolation
-	Userspace func() bool
 	// MTU is that of new pods of a subnet.
 	MTU func(ctx context.Context, subnet string) int
 	// Ready says what the node still lacks before pods can be attached.

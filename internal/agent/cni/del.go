@@ -3,7 +3,6 @@ package cni
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"hawser/internal/cniwire"
 	"hawser/internal/host"
@@ -80,16 +79,7 @@ func (d *detacher) detach(ctx context.Context, owner, link string) error {
 	if err := d.unplug(ctx, owner, link); err != nil {
 		return err
 	}
-	if err := d.cfg.Links.Disconnect(ctx, link); err != nil {
-		return err
-	}
-	if !d.cfg.Userspace() {
-		return nil
-	}
-	if err := d.cfg.Isolation.Release(ctx, link); err != nil {
-		return fmt.Errorf("forgetting the isolation of %s: %w", link, err)
-	}
-	return nil
+	return d.cfg.Links.Disconnect(ctx, link)
 }
 
 func (d *detacher) unplug(ctx context.Context, owner, link string) error {

@@ -15,7 +15,7 @@ type phase string
 const (
 	phaseAddress   phase = "address"   // waiting for the controller
 	phaseConnect   phase = "connect"   // veth pair and OVSDB commit
-	phaseConfigure phase = "configure" // isolation, addresses and routes in the pod
+	phaseConfigure phase = "configure" // addresses and routes in the pod, both ends up
 	phaseInstall   phase = "install"   // waiting for OVN beyond that
 )
 

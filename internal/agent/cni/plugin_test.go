@@ -79,7 +79,6 @@ func TestThroughThePlugin(t *testing.T) {
 	r.ovnController()
 	r.pods.put(allocated("web", "uid-1"))
 	cfg := r.config()
-	cfg.Userspace = func() bool { return false } // nft would work in the machine's namespace here
 	cfg.Metrics = prometheus.NewRegistry()
 	socket, stop := start(t, cfg)
 	runtime := libcni.NewCNIConfigWithCacheDir([]string{plugin(t)}, t.TempDir(), nil)

@@ -23,29 +23,25 @@ import (
 	"hawser/internal/cniwire"
 	"hawser/internal/host"
 	"hawser/internal/kernel"
-	"hawser/internal/netfilter"
 	"hawser/internal/vswitch"
 	"hawser/test/netnstest"
 	"hawser/test/ovntest"
 )
 
-// rig is a node with a real kernel, a real nftables and a real ovsdb-server. The
+// rig is a node with a real kernel and a real ovsdb-server. The
 // pods come from a book instead of an API server, and a test plays ovn-controller.
 type rig struct {
-	t      *testing.T
-	db     *ovntest.Database
-	vs     *vswitch.Client
-	links  *kernel.Client
-	filter *netfilter.Client
-	pods   *podBook
+	t     *testing.T
+	db    *ovntest.Database
+	vs    *vswitch.Client
+	links *kernel.Client
+	pods  *podBook
 }
 
-// newRig moves the test into a namespace of its own. Calls have to be made on the
-// test's own goroutine, because nft works in the namespace of its caller.
+// newRig moves the test into a namespace of its own.
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	netnstest.Enter(t)
-	netnstest.NFT(t)
 	r := &rig{t: t, db: ovntest.VSwitch(t), pods: newPodBook()}
 	r.db.VSCtl("add-br", "br-int")
 	var err error
@@ -57,17 +53,13 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.links.Close)
-	if r.filter, err = netfilter.Open(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.filter.Close)
 	return r
 }
 
 func (r *rig) config() Config {
 	return Config{
-		Pods: r.pods, Switch: r.vs, Links: r.links, Isolation: r.filter,
-		Userspace: func() bool { return true }, MTU: func(context.Context, string) int { return 1400 }, Ready: func() error { return nil },
+		Pods: r.pods, Switch: r.vs, Links: r.links,
+		MTU: func(context.Context, string) int { return 1400 }, Ready: func() error { return nil },
 		AddressWait: 5 * time.Second, InstallWait: 5 * time.Second,
 	}
 }
@@ -132,9 +124,6 @@ func (r *rig) nothingLeft() {
 	}
 	if links, err := r.links.PodLinks(r.t.Context()); len(links) != 0 || err != nil {
 		r.t.Errorf("left in the kernel: %+v (%v)", links, err)
-	}
-	if removed, err := r.filter.Sweep(r.t.Context()); removed != 0 || err != nil {
-		r.t.Errorf("left in nftables: %d (%v)", removed, err)
 	}
 }
 
@@ -238,7 +227,6 @@ var errKilled = errors.New("killed here")
 type killer struct {
 	Switch
 	Links
-	Isolation
 	left int
 	at   string // where it struck
 }
@@ -285,19 +273,11 @@ func (k *killer) Disconnect(ctx context.Context, link string) error {
 	return k.around("removing the cable", func() error { return k.Links.Disconnect(ctx, link) })
 }
 
-func (k *killer) Isolate(ctx context.Context, devices ...string) error {
-	return k.around("isolating", func() error { return k.Isolation.Isolate(ctx, devices...) })
-}
-
-func (k *killer) Release(ctx context.Context, devices ...string) error {
-	return k.around("releasing", func() error { return k.Isolation.Release(ctx, devices...) })
-}
-
 // killed is a server that dies at the n-th point.
 func (r *rig) killed(n int) (*Server, *killer) {
 	cfg := r.config()
-	k := &killer{Switch: cfg.Switch, Links: cfg.Links, Isolation: cfg.Isolation, left: n}
-	cfg.Switch, cfg.Links, cfg.Isolation = k, k, k
+	k := &killer{Switch: cfg.Switch, Links: cfg.Links, left: n}
+	cfg.Switch, cfg.Links = k, k
 	return r.serverOf(cfg), k
 }
 

@@ -13,11 +13,14 @@ import (
 )
 
 // cluster is what a node knows of all others: which destinations are pods',
-// which are nodes', and who is masqueraded.
+// which are nodes', who is masqueraded, and who is kept
+// out.
 type cluster struct {
 	overlay   []netip.Prefix // reached through ovn0
 	subnets   []netip.Prefix // never masqueraded as a destination
 	outgoing  []netip.Prefix // masqueraded as a source, towards the outside
+	private   []host.PrivateSubnet
+	join      []netip.Prefix
 	nodes     []netip.Addr
 	localNode []netip.Addr // this node's, as far as they are on the host
 }
@@ -51,8 +54,15 @@ func (c *cluster) addSubnet(subnet *kubeovnv1.Subnet, options Options) {
 	}
 	prefixes := parsePrefixes(spec.CIDRBlock)
 	c.subnets = append(c.subnets, prefixes...)
-	if subnet.Name == options.JoinSubnet || spec.Vlan != "" {
+	if subnet.Name == options.JoinSubnet {
+		c.join = append(c.join, prefixes...)
 		return
+	}
+	if spec.Vlan != "" {
+		return
+	}
+	if spec.Private {
+		c.addPrivate(prefixes, spec.AllowSubnets)
 	}
 	c.overlay = append(c.overlay, prefixes...)
 	if spec.NatOutgoing {
@@ -60,7 +70,36 @@ func (c *cluster) addSubnet(subnet *kubeovnv1.Subnet, options Options) {
 	}
 }
 
-// add wants routes to the overlay's subnets, and the masquerading. The source
+// addPrivate closes a subnet to all pods but its own and those that it allows.
+// The nodes, which may come from their join addresses, are admitted in add.
+func (c *cluster) addPrivate(prefixes []netip.Prefix, allowed []string) {
+	for _, prefix := range prefixes {
+		admits := []netip.Prefix{prefix}
+		for _, other := range parsePrefixes(strings.Join(allowed, ",")) {
+			if other.Addr().Is4() == prefix.Addr().Is4() {
+				admits = append(admits, other)
+			}
+		}
+		c.private = append(c.private, host.PrivateSubnet{Prefix: prefix, Admits: admits})
+	}
+}
+
+// admitNodes gives the private subnets as they are once all subnets are known.
+func (c cluster) admitNodes() []host.PrivateSubnet {
+	var out []host.PrivateSubnet
+	for _, subnet := range c.private {
+		for _, join := range c.join {
+			if join.Addr().Is4() == subnet.Prefix.Addr().Is4() {
+				subnet.Admits = append(subnet.Admits, join)
+			}
+		}
+		out = append(out, subnet)
+	}
+	slices.SortFunc(out, func(a, b host.PrivateSubnet) int { return comparePrefixes(a.Prefix, b.Prefix) })
+	return out
+}
+
+// add wants routes to the overlay's subnets, and the packet filter. The source
 // of what the node itself sends to pods is its Kubernetes address, by which
 // policies and probes know it.
 func (c cluster) add(desired *host.Desired, leg leg) {
@@ -73,8 +112,8 @@ func (c cluster) add(desired *host.Desired, leg leg) {
 			Link: host.NodeLink, Prefix: prefix, Gateway: join.gateway, Source: c.source(prefix.Addr().Is6()),
 		})
 	}
-	desired.Masquerade = host.Masquerade{
-		Gateway: host.NodeLink, Sources: c.outgoing, Subnets: c.subnets, Nodes: c.nodes,
+	desired.Filtering = host.Filtering{
+		Gateway: host.NodeLink, Sources: c.outgoing, Subnets: c.subnets, Nodes: c.nodes, Private: c.admitNodes(),
 	}
 }
 

@@ -14,6 +14,7 @@ package overlay
 
 import (
 	"net/netip"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -78,6 +79,7 @@ func Plan(in Input) (*Result, []plan.Problem) {
 	desired := tunnel.desired
 	leg.add(&desired, tunnel.podMTU)
 	cluster.add(&desired, leg)
+	desired.Network.Links = append(desired.Network.Links, hearing(in.Host)...)
 	problems = append(problems, forwarding(in, leg, &desired)...)
 	problems = append(problems, smallMTU(in, leg, tunnel.podMTU)...)
 	return &Result{Desired: desired, PodMTU: tunnel.podMTU}, problems
@@ -112,6 +114,18 @@ func forwarding(in Input, leg leg, desired *host.Desired) []plan.Problem {
 	}
 	*settings = append(*settings, host.Sysctl{Key: "net/ipv6/conf/all/forwarding", Value: "1"})
 	return nil
+}
+
+// hearing wants the pods' ends at the switch to be deaf that are not so from
+// their making; each carries its owner as alias.
+func hearing(snapshot host.Snapshot) []host.Link {
+	var out []host.Link
+	for _, link := range snapshot.Links {
+		if strings.HasPrefix(link.Alias, "Pod/") && !link.Deaf {
+			out = append(out, host.Link{Name: link.Name, Deaf: true})
+		}
+	}
+	return out
 }
 
 func owner(node *corev1.Node) logical.Owner { return logical.Owner{Kind: "Node", Name: node.Name} }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
-	"strings"
 
 	"hawser/internal/host"
 	"hawser/internal/plan"
@@ -20,11 +19,10 @@ func userspaceTunnel(in Input, leg leg, end endpoint) (tunnel, *plan.Problem) {
 	}
 	link := host.Link{
 		Name: host.EncapLink, Kind: host.KindMacvlan, Parent: end.nic.Name,
-		MAC: encapMAC(end.nic.MAC), MTU: end.nic.MTU, NoARP: true, Up: true,
+		MAC: encapMAC(end.nic.MAC), MTU: end.nic.MTU, NoARP: true, Deaf: true, Up: true,
 	}
 	desired := encapBridge(in.Host, link, []host.Address{{Link: host.EncapBridge, Prefix: address}})
 	desired.ExternalIDs = encapIDs(in, address.Addr())
-	desired.Isolated = append(desired.Isolated, podLinks(in.Host)...)
 	return tunnel{desired: desired, podMTU: podMTU(in, end.nic.MTU, address.Addr())}, nil
 }
 
@@ -40,7 +38,6 @@ func encapBridge(snapshot host.Snapshot, link host.Link, addresses []host.Addres
 		ports = append(ports, host.BridgePort{Bridge: host.EncapBridge, Name: link.Name})
 	}
 	return host.Desired{
-		Isolated: []string{link.Name},
 		Confined: addresses,
 		Switching: host.Switching{
 			Bridges: []host.Bridge{{Name: host.EncapBridge, DatapathType: "netdev", FailMode: "standalone", MAC: link.MAC}},
@@ -126,17 +123,6 @@ func encapMAC(nic host.MAC) (mac host.MAC) {
 	return mac
 }
 
-// podLinks names the pods' ends at the switch; each carries its owner as alias.
-func podLinks(snapshot host.Snapshot) []string {
-	var out []string
-	for _, link := range snapshot.Links {
-		if strings.HasPrefix(link.Alias, "Pod/") {
-			out = append(out, link.Name)
-		}
-	}
-	return out
-}
-
 // keepTunnel wants of the tunnel what is there. Where tunnels end is unknown
 // then, and what pods still reach must not be taken from them.
 func keepTunnel(in Input) tunnel {
@@ -144,14 +130,12 @@ func keepTunnel(in Input) tunnel {
 	if !in.Userspace || !made {
 		return tunnel{}
 	}
-	link.NoARP, link.Up = true, true
+	link.NoARP, link.Deaf, link.Up = true, true, true
 	var addresses []host.Address
 	for _, address := range in.Host.Addresses {
 		if address.Link == host.EncapBridge {
 			addresses = append(addresses, address)
 		}
 	}
-	desired := encapBridge(in.Host, link, addresses)
-	desired.Isolated = append(desired.Isolated, podLinks(in.Host)...)
-	return tunnel{desired: desired}
+	return tunnel{desired: encapBridge(in.Host, link, addresses)}
 }

@@ -2,9 +2,9 @@ package host
 
 import "net/netip"
 
-// Masquerade says which packets leave the node under its own address. The zero
-// value masquerades nothing.
-type Masquerade struct {
+// Filtering is what the packet filter does with the packets of pods. The zero
+// value is nothing.
+type Filtering struct {
 	// Gateway is the link through which pods' packets reach the node. What
 	// enters there and was sent to a Service is masqueraded, so that the answer
 	// comes back the same way.
@@ -15,4 +15,13 @@ type Masquerade struct {
 	Sources []netip.Prefix
 	Subnets []netip.Prefix
 	Nodes   []netip.Addr
+	// Private are the subnets that not every pod may enter by way of a Service,
+	// where the node is between pod and pod and OVN sees the node alone.
+	Private []PrivateSubnet
+}
+
+// PrivateSubnet admits those of Filtering.Subnets that it names, and no other.
+type PrivateSubnet struct {
+	Prefix netip.Prefix
+	Admits []netip.Prefix
 }

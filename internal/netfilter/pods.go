@@ -1,0 +1,190 @@
+package netfilter
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"sigs.k8s.io/knftables"
+
+	"hawser/internal/host"
+)
+
+// The names in the inet table; sets come in two families, "4" and "6".
+const (
+	isolateChain    = "isolate"
+	privateChain    = "private"
+	masqueradeChain = "postrouting"
+
+	sourcesSet  = "sources"
+	subnetsSet  = "subnets"
+	nodesSet    = "nodes"
+	privateSet  = "private"
+	admittedSet = "admitted" // pairs: who may come, to which private subnet
+)
+
+// masqueradePriority comes after kube-proxy's own chain (100): what kube-proxy
+// marked is masqueraded and unmarked by itself first, and only what it left is
+// ours.
+const masqueradePriority = knftables.BaseChainPriority("110")
+
+// privatePriority comes before any masquerading, while a packet still says who
+// sent it. The hook is postrouting, for kube-proxy's IPVS mode sends packets on
+// from its input hook: they are never forwarded.
+const privatePriority = knftables.BaseChainPriority("90")
+
+// pods draws the inet table.
+func pods(want host.Filtering) blueprint {
+	if want.Gateway == "" {
+		return blueprint{}
+	}
+	return blueprint{
+		purpose:  "isolation and masquerading of the pod network; kept by kube-ovn-cni",
+		chains:   []chain{isolating(), closing(want.Gateway), masquerading(want.Gateway)},
+		sets:     sets(),
+		elements: elements(want),
+	}
+}
+
+// closing draws the chain that keeps pods out of private subnets. OVN does that
+// itself, but for what a pod sends to a Service: it comes back from kube-proxy
+// to the pod's own node, or to another by a node port, and enters OVN as the
+// node's. Who sent it is known here only. Nodes may have addresses of a subnet.
+func closing(gateway string) chain {
+	closed := func(ip, family string) string {
+		return fmt.Sprintf("oifname %[3]q ct direction original %[1]s daddr @%[4]s%[2]s %[1]s saddr @%[5]s%[2]s %[1]s saddr != @%[6]s%[2]s "+
+			"%[1]s saddr . %[1]s daddr != @%[7]s%[2]s drop", ip, family, gateway, privateSet, subnetsSet, nodesSet, admittedSet)
+	}
+	return chain{
+		Chain: &knftables.Chain{
+			Name:     privateChain,
+			Type:     knftables.PtrTo(knftables.FilterType),
+			Hook:     knftables.PtrTo(knftables.PostroutingHook),
+			Priority: knftables.PtrTo(privatePriority),
+		},
+		rules: []rule{
+			newRule("pods to services of private subnets, IPv4", closed("ip", "4")),
+			newRule("pods to services of private subnets, IPv6", closed("ip6", "6")),
+		},
+	}
+}
+
+// masquerading draws the chain that gives packets the node's address: what came
+// from a pod and was sent on by kube-proxy has to come back through this node;
+// what leaves the cluster needs an address that the world can answer to.
+//
+// In its IPVS mode kube-proxy translates without saying so in the connection's
+// status. There, what goes back to where it came from was translated, for OVN
+// would not have sent it out; and so was what goes to a node that it was not
+// sent to. A node port that leads to another node is masqueraded by kube-proxy.
+func masquerading(gateway string) chain {
+	elsewhere := func(ip, family string) string {
+		return fmt.Sprintf("iifname %[3]q %[1]s daddr @%[4]s%[2]s ct original %[1]s daddr != @%[4]s%[2]s masquerade fully-random",
+			ip, family, gateway, nodesSet)
+	}
+	outside := func(ip, family string) string {
+		return fmt.Sprintf("%[1]s saddr @%[3]s%[2]s %[1]s daddr != @%[4]s%[2]s %[1]s daddr != @%[5]s%[2]s masquerade fully-random",
+			ip, family, sourcesSet, subnetsSet, nodesSet)
+	}
+	return chain{
+		Chain: &knftables.Chain{
+			Name:     masqueradeChain,
+			Type:     knftables.PtrTo(knftables.NATType),
+			Hook:     knftables.PtrTo(knftables.PostroutingHook),
+			Priority: knftables.PtrTo(masqueradePriority),
+		},
+		rules: []rule{
+			newRule("pods to services", fmt.Sprintf("iifname %q ct status dnat masquerade fully-random", gateway)),
+			newRule("pods to services of pods, IPVS", fmt.Sprintf("iifname %[1]q oifname %[1]q masquerade fully-random", gateway)),
+			newRule("pods to services of nodes, IPVS, IPv4", elsewhere("ip", "4")),
+			newRule("pods to services of nodes, IPVS, IPv6", elsewhere("ip6", "6")),
+			newRule("pods to the outside, IPv4", outside("ip", "4")),
+			newRule("pods to the outside, IPv6", outside("ip6", "6")),
+		},
+	}
+}
+
+// sets describes the sets of both families, empty.
+func sets() []*knftables.Set {
+	var out []*knftables.Set
+	interval := []knftables.SetFlag{knftables.IntervalFlag}
+	for _, family := range []struct{ suffix, kind string }{{"4", "ipv4_addr"}, {"6", "ipv6_addr"}} {
+		out = append(out,
+			&knftables.Set{Name: sourcesSet + family.suffix, Type: family.kind, Flags: interval},
+			&knftables.Set{Name: subnetsSet + family.suffix, Type: family.kind, Flags: interval},
+			&knftables.Set{Name: nodesSet + family.suffix, Type: family.kind},
+			&knftables.Set{Name: privateSet + family.suffix, Type: family.kind, Flags: interval},
+			&knftables.Set{Name: admittedSet + family.suffix, Type: family.kind + " . " + family.kind, Flags: interval})
+	}
+	return out
+}
+
+// elements lists what the sets are to hold.
+func elements(want host.Filtering) map[string]element {
+	out := map[string]element{}
+	put := func(set string, addr netip.Addr, value string) {
+		member := element{set: set + "6", value: value}
+		if addr.Is4() {
+			member.set = set + "4"
+		}
+		out[member.key()] = member
+	}
+	for _, prefix := range disjoint(want.Sources) {
+		put(sourcesSet, prefix.Addr(), spell(prefix))
+	}
+	for _, prefix := range disjoint(want.Subnets) {
+		put(subnetsSet, prefix.Addr(), spell(prefix))
+	}
+	for _, addr := range want.Nodes {
+		put(nodesSet, addr.Unmap(), addr.Unmap().String())
+	}
+	for prefix, admitted := range private(want.Private) {
+		put(privateSet, prefix.Addr(), spell(prefix))
+		for _, source := range disjoint(admitted) {
+			put(admittedSet, prefix.Addr(), pair(spell(source), spell(prefix)))
+		}
+	}
+	return out
+}
+
+// private gives whom each private subnet admits. Of two that overlap, which the
+// controller refuses, the larger one speaks for both.
+func private(subnets []host.PrivateSubnet) map[netip.Prefix][]netip.Prefix {
+	var all []netip.Prefix
+	for _, subnet := range subnets {
+		all = append(all, subnet.Prefix)
+	}
+	out := map[netip.Prefix][]netip.Prefix{}
+	for _, prefix := range disjoint(all) {
+		for _, subnet := range subnets {
+			if subnet.Prefix == prefix {
+				out[prefix] = append(out[prefix], subnet.Admits...)
+			}
+		}
+	}
+	return out
+}
+
+// spell writes a prefix as nft lists it: without a length when it is one address.
+func spell(prefix netip.Prefix) string {
+	if prefix.IsSingleIP() {
+		return prefix.Addr().String()
+	}
+	return prefix.String()
+}
+
+// disjoint leaves out prefixes that others cover: an interval set refuses them.
+func disjoint(prefixes []netip.Prefix) []netip.Prefix {
+	sorted := make([]netip.Prefix, 0, len(prefixes))
+	for _, prefix := range prefixes {
+		sorted = append(sorted, prefix.Masked())
+	}
+	slices.SortFunc(sorted, func(a, b netip.Prefix) int { return a.Bits() - b.Bits() })
+	var out []netip.Prefix
+	for _, prefix := range sorted {
+		if !slices.ContainsFunc(out, prefix.Overlaps) {
+			out = append(out, prefix)
+		}
+	}
+	return out
+}
