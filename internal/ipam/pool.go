@@ -112,8 +112,12 @@ func (p *pool) oddity(addr netip.Addr) error {
 	return nil
 }
 
-// pick finds a free address of each family that is asked for.
+// pick finds a free address of each family that is asked for. In a subnet
+// without networks a holder has a MAC and nothing else.
 func (p *pool) pick(only Family) ([]netip.Addr, error) {
+	if len(p.spaces) == 0 {
+		return nil, nil
+	}
 	var addrs []netip.Addr
 	for _, s := range p.spaces {
 		if only != BothFamilies && only != s.family() {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -173,6 +174,10 @@ func (p *planned) readSubnet(s *kubeovnv1.Subnet) {
 	if len(problems) > 0 {
 		p.note(owner, logical.State{}, problems, nil)
 		return
+	}
+	if n.Vlan != "" { // which package underlay looks up: here, v100 is 100 of net1
+		n.Localnet.Provider = "net1"
+		n.Localnet.VLAN, _ = strconv.Atoi(strings.TrimPrefix(n.Vlan, "v"))
 	}
 	p.networks[s.Name] = n
 	p.registry.SetSubnet(n.Space())

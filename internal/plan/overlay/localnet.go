@@ -28,9 +28,9 @@ func LocalnetPortName(subnet string) string { return "localnet." + subnet }
 //
 // The router has no address of the network: what it has is the network's own,
 // which no host can have. Pods know it as ServiceGateway4 and 6, which the
-// switch answers for, to them only. Nothing of the router gets onto the wire,
-// and nothing from the wire to the router: the physical network need not know
-// of it, and cannot use it.
+// switch answers for. Nothing of the router, those answers included, gets onto
+// the wire, and nothing from the wire to the router: the physical network does
+// not know of it, and cannot use it.
 func underlay(in SubnetInput) logical.State {
 	n := in.Network
 	state := logical.State{

@@ -26,7 +26,7 @@ const dropped = "nowhere"
 // A place is a pod's or node's port, or an address beyond the overlay. A packet
 // whose destination is not a port is sent to the router, as a pod would.
 func TestMeaning(t *testing.T) {
-	net := startFabric(t)
+	net := startFabric(t, "testdata/trace/in.yaml")
 	for _, test := range []struct{ why, from, to, ends string }{
 		{"same subnet", "a.default", "b.default", "b.default"},
 		{"other subnet", "a.default", "c.other", "c.other"},
@@ -80,7 +80,7 @@ func TestMeaning(t *testing.T) {
 // TestAnswersIntoPrivateSubnet: what a pod of a private subnet asked for comes
 // back, because the connection is known.
 func TestAnswersIntoPrivateSubnet(t *testing.T) {
-	net := startFabric(t)
+	net := startFabric(t, "testdata/trace/in.yaml")
 	for _, family := range []ipam.Family{ipam.IPv4, ipam.IPv6} {
 		if ends, trace := net.send("outside", "p.closed", family, "--ct=est,rpl"); ends != "p.closed" {
 			t.Errorf("%s: ends at %s:\n%s", family, ends, trace)
@@ -91,15 +91,15 @@ func TestAnswersIntoPrivateSubnet(t *testing.T) {
 	}
 }
 
-// fabric is the world of testdata/trace in a real OVN.
+// fabric is a world of testdata in a real OVN.
 type fabric struct {
 	*ovntest.Network
 	*planned
 }
 
-func startFabric(t *testing.T) *fabric {
+func startFabric(t *testing.T, world string) *fabric {
 	t.Helper()
-	f := &fabric{Network: ovntest.Start(t), planned: readWorld(t, "testdata/trace/in.yaml").plan()}
+	f := &fabric{Network: ovntest.Start(t), planned: readWorld(t, world).plan()}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	client, err := northbound.Dial(ctx, northbound.Config{Endpoints: []string{f.NB.Endpoint}})
