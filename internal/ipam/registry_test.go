@@ -94,7 +94,7 @@ func TestAllocateInOrder(t *testing.T) {
 			[]string{"10.16.0.6", "subnet s has no free IPv4 address left"}},
 		{"everything excluded", subnet("s", "10.16.0.0/29 10.16.0.1", "10.16.0.0..10.16.0.7"),
 			[]string{"subnet s has no free IPv4 address left"}},
-		{"no networks", subnet("s", ""), []string{"subnet s has no free IPv4 or IPv6 address left"}},
+		{"no networks: a MAC is all there is", subnet("s", ""), []string{"", ""}},
 		{"a network without hosts", subnet("s", "10.16.0.0/31 10.16.0.1"), []string{"subnet s has no free IPv4 address left"}},
 		{"the last addresses there are", subnet("s", "255.255.255.252/30 255.255.255.253"),
 			[]string{"255.255.255.254", "subnet s has no free IPv4 address left"}},
