@@ -33,6 +33,10 @@ const (
 	// AnnotationLogicalSwitch (user or controller) is the name of the subnet. On
 	// a namespace it is the list of its subnets, in order, and the controller's.
 	AnnotationLogicalSwitch = "ovn.kubernetes.io/logical_switch"
+	// AnnotationRoutes (user) lists further routes of the pod as JSON,
+	// [{"dst": "192.0.2.0/24", "gw": "10.16.0.9"}]: without dst it is the default
+	// route, without gw it goes by the subnet's gateway.
+	AnnotationRoutes = "ovn.kubernetes.io/routes"
 	// AnnotationLogicalRouter (controller) is the name of the VPC.
 	AnnotationLogicalRouter = "ovn.kubernetes.io/logical_router"
 	// AnnotationPodNICType (controller) is how the interface is made:

@@ -134,6 +134,16 @@ func podOf(args string) Pod {
 	return pod
 }
 
+// ParseRoutes reads the list of routes of a pod's annotation, which is written
+// as in the network configuration.
+func ParseRoutes(list string) ([]Route, error) {
+	var routes []configRoute
+	if err := json.Unmarshal([]byte(list), &routes); err != nil {
+		return nil, fmt.Errorf(`not a JSON list such as [{"dst":"192.0.2.0/24","gw":"10.16.0.9"}]: %w`, err)
+	}
+	return routesOf(routes)
+}
+
 // routesOf reads routes of the configuration; without dst it is a default route
 // of the gateway's family.
 func routesOf(configured []configRoute) ([]Route, error) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -66,10 +67,14 @@ func Plan(pod *corev1.Pod, call cniwire.Request, mtu int) (Attachment, error) {
 	if err != nil {
 		return Attachment{}, fmt.Errorf("reading annotation %s of pod %s: %w", kubeovnv1.AnnotationMACAddress, call.Pod, err)
 	}
+	asked, err := asked(notes, addresses)
+	if err != nil {
+		return Attachment{}, fmt.Errorf("reading annotation %s of pod %s: %w", kubeovnv1.AnnotationRoutes, call.Pod, err)
+	}
 	a := Attachment{Owner: Owner(call.Pod.Namespace, call.Pod.Name), Gateways: gateways}
 	a.Link = host.PodLink{
 		Host: HostLink(call.ContainerID), NetNS: call.NetNS, Name: call.IfName, Owner: a.Owner,
-		MAC: mac, MTU: mtu, Addresses: addresses, Routes: routes(addresses, gateways, call.Routes),
+		MAC: mac, MTU: mtu, Addresses: addresses, Routes: routes(addresses, gateways, slices.Concat(call.Routes, asked)),
 	}
 	a.Switching.Ports = []host.BridgePort{port(call, notes[kubeovnv1.AnnotationIPAddress])}
 	return a, nil
@@ -154,32 +159,6 @@ func sameFamily(ip netip.Addr, among []netip.Addr) netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-// routes gives the default routes and then those that were asked for; a route
-// asked for without a gateway takes the subnet's.
-func routes(addresses []netip.Prefix, gateways []netip.Addr, asked []cniwire.Route) []host.Route {
-	var out []host.Route
-	for i, address := range addresses {
-		if gateways[i].IsValid() {
-			out = append(out, host.Route{Prefix: everywhere(address.Addr()), Gateway: gateways[i]})
-		}
-	}
-	for _, r := range asked {
-		via := r.Via
-		if !via.IsValid() {
-			via = sameFamily(r.To.Addr(), gateways)
-		}
-		out = append(out, host.Route{Prefix: r.To, Gateway: via})
-	}
-	return out
-}
-
-func everywhere(like netip.Addr) netip.Prefix {
-	if like.Is4() {
-		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 }
 
 // Result is the answer to the runtime.

@@ -86,6 +86,37 @@ func TestPlanOfOneFamily(t *testing.T) {
 	}
 }
 
+func TestPlanOfAskedRoutes(t *testing.T) {
+	const asks = `[{"dst":"192.0.2.0/24","gw":"10.16.0.9"},{"dst":"198.51.100.7/32"},{"gw":"fd00:10:16::9"}]`
+	got, err := Plan(pod(kubeovnv1.AnnotationRoutes, asks), call(cniwire.Route{To: prefix("192.0.2.0/24")}), 1400)
+	want := []host.Route{
+		{Prefix: prefix("0.0.0.0/0"), Gateway: addr("10.16.0.1")},
+		{Prefix: prefix("192.0.2.0/24"), Gateway: addr("10.16.0.9")},
+		{Prefix: prefix("198.51.100.7/32"), Gateway: addr("10.16.0.1")},
+		{Prefix: prefix("::/0"), Gateway: addr("fd00:10:16::9")},
+	}
+	if err != nil || !reflect.DeepEqual(got.Link.Routes, want) {
+		t.Errorf("got %+v (%v)", got.Link.Routes, err)
+	}
+}
+
+func TestPlanRefusesAskedRoutes(t *testing.T) {
+	for asks, says := range map[string]string{
+		`{}`:                                   "not a JSON list such as",
+		`[{}]`:                                 "neither dst nor gw is set",
+		`[{"dst":"192.0.2.1"}]`:                "no valid destination",
+		`[{"dst":"192.0.2.0/24","gw":"x"}]`:    "no valid gateway",
+		`[{"dst":"fd01::/64"}]`:                "no address of the family of route fd01::/64",
+		`[{"dst":"0.0.0.0/0","gw":"fd00::1"}]`: "of another family",
+		`[{"gw":"10.17.0.1"}]`:                 "gateway 10.17.0.1 of route 0.0.0.0/0 is not in the pod's subnet",
+	} {
+		_, err := Plan(pod(kubeovnv1.AnnotationRoutes, asks, kubeovnv1.AnnotationIPAddress, "10.16.0.5"), call(), 1400)
+		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), kubeovnv1.AnnotationRoutes+" of pod default/web") {
+			t.Errorf("%s: %v", asks, err)
+		}
+	}
+}
+
 func TestPlanTooEarly(t *testing.T) {
 	for _, missing := range []string{kubeovnv1.AnnotationAllocated, kubeovnv1.AnnotationRouted} {
 		if _, err := Plan(pod(missing, ""), call(), 1400); !errors.Is(err, ErrNoAddress) {
