@@ -6,16 +6,16 @@ version=v2.15.0
 cache=${HAWSER_CACHE:-/var/cache/hawser}
 tool=$cache/golangci-lint-$version/golangci-lint
 
-# build installs beside the final place and renames, so that a broken build is never found.
-build() {
-    local into
+# build installs beside the final place and renames, so that a broken build is
+# never found. It is a subshell, whose end the trap is about.
+build() (
     into=$(mktemp -d "$cache/golangci-lint-$version.tmp.XXXXXX")
     trap 'rm -rf "$into"' EXIT
     echo "building golangci-lint $version, once"
     (cd "$into" && GOBIN=$into GOFLAGS="" nice go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version")
     mkdir -p "$(dirname "$tool")"
     mv "$into/golangci-lint" "$tool"
-}
+)
 
 mkdir -p "$cache"
 exec 9>"$cache/golangci-lint-$version.lock"
