@@ -12,6 +12,7 @@ import (
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/controller"
+	"hawser/internal/controller/finalizer"
 	"hawser/internal/controller/uninstall"
 )
 
@@ -38,7 +39,7 @@ func cleanup(ctx context.Context) error {
 	if err := dismiss(ctx, api); err != nil {
 		ctrl.Log.Error(err, "not every node was left as it was found")
 	}
-	return controller.DropFinalizers(ctx, api, &kubeovnv1.SubnetList{}, &kubeovnv1.VpcList{}, &kubeovnv1.IPList{})
+	return finalizer.DropAll(ctx, api, &kubeovnv1.SubnetList{}, &kubeovnv1.VpcList{}, &kubeovnv1.IPList{})
 }
 
 // patience with agents: each needs less than a second; a node that is down

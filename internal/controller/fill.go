@@ -2,16 +2,13 @@ package controller
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/controller/finalizer"
 	"hawser/internal/plan/overlay"
 )
 
@@ -24,7 +21,7 @@ const fieldManager = "kube-ovn-controller"
 // What is applied always holds every field that has the value we would give it:
 // server-side apply takes away what a manager applied once and leaves out later.
 func (r *Subnets) complete(ctx context.Context, subnet *kubeovnv1.Subnet) error {
-	if len(overlay.Defaults(r.Cluster, subnet)) == 0 && hasFinalizer(subnet) {
+	if len(overlay.Defaults(r.Cluster, subnet)) == 0 && finalizer.On(subnet) {
 		return nil
 	}
 	object := &unstructured.Unstructured{Object: map[string]any{"spec": r.fillable(subnet)}}
@@ -54,32 +51,4 @@ func (r *Subnets) fillable(subnet *kubeovnv1.Subnet) map[string]any {
 		}
 	}
 	return fields
-}
-
-func hasFinalizer(obj client.Object) bool {
-	return slices.Contains(obj.GetFinalizers(), kubeovnv1.Finalizer)
-}
-
-// DropFinalizer takes our finalizer, in its present and its old form, off an
-// object that nobody has changed since it was read.
-func DropFinalizer(ctx context.Context, api client.Writer, obj client.Object) error {
-	rest := slices.DeleteFunc(slices.Clone(obj.GetFinalizers()), func(name string) bool {
-		return name == kubeovnv1.Finalizer || name == kubeovnv1.OldFinalizer
-	})
-	if len(rest) == len(obj.GetFinalizers()) {
-		return nil
-	}
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"finalizers": rest, "resourceVersion": obj.GetResourceVersion(), "uid": obj.GetUID(),
-	}})
-	if err != nil {
-		return fmt.Errorf("letting %s go: %w", obj.GetName(), err)
-	}
-	target := &metav1.PartialObjectMetadata{}
-	target.SetGroupVersionKind(kindOf(obj))
-	target.SetName(obj.GetName())
-	if err := api.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch)); err != nil {
-		return client.IgnoreNotFound(fmt.Errorf("letting %s %s go: %w", target.Kind, obj.GetName(), err))
-	}
-	return nil
 }

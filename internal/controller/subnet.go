@@ -14,6 +14,7 @@ import (
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/controller/claim"
+	"hawser/internal/controller/finalizer"
 	"hawser/internal/controller/judgement"
 	"hawser/internal/logical"
 	"hawser/internal/plan"
@@ -150,7 +151,7 @@ func (r *Subnets) report(ctx context.Context, subnet *kubeovnv1.Subnet, verdict 
 
 // release lets a Subnet go once nobody has an address of it.
 func (r *Subnets) release(ctx context.Context, subnet *kubeovnv1.Subnet) error {
-	if !hasFinalizer(subnet) {
+	if !finalizer.On(subnet) {
 		return nil
 	}
 	if used := len(r.Claims.Book.Names(claim.SubnetGroup(subnet.Name))); used > 0 {
@@ -161,7 +162,7 @@ func (r *Subnets) release(ctx context.Context, subnet *kubeovnv1.Subnet) error {
 	if err := r.remove(ctx, subnet.Name); err != nil {
 		return err
 	}
-	return DropFinalizer(ctx, r.API, subnet)
+	return finalizer.Drop(ctx, r.API, subnet)
 }
 
 // remove takes away what is left of a Subnet.

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/controller/finalizer"
 )
 
 func (w *world) makeSubnet(name, cidr string, change ...func(*kubeovnv1.Subnet)) *kubeovnv1.Subnet {
@@ -64,7 +65,7 @@ func TestSubnetIsFilledAndRealised(t *testing.T) {
 	w.eventually("its defaults are not filled in", func() error {
 		w.check(w.api.Get(context.Background(), client.ObjectKey{Name: "shop"}, &subnet))
 		s := subnet.Spec
-		if s.Gateway != "10.20.0.1,fd00:20::1" || s.Vpc != "ovn-cluster" || s.Protocol != "Dual" || s.Provider != "ovn" || s.GatewayType != "distributed" || !hasFinalizer(&subnet) {
+		if s.Gateway != "10.20.0.1,fd00:20::1" || s.Vpc != "ovn-cluster" || s.Protocol != "Dual" || s.Provider != "ovn" || s.GatewayType != "distributed" || !finalizer.On(&subnet) {
 			return fmt.Errorf("%+v %v", s, subnet.Finalizers)
 		}
 		if subnet.Status.V4AvailableIPs.String() != "65533" {

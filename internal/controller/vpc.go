@@ -3,16 +3,15 @@ package controller
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/controller/finalizer"
 	"hawser/internal/controller/judgement"
 	"hawser/internal/logical"
 	"hawser/internal/plan"
@@ -41,7 +40,7 @@ func (r *Vpcs) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.
 	if vpc.DeletionTimestamp != nil {
 		return reconcile.Result{}, r.release(ctx, &vpc, subnets)
 	}
-	if err := r.addFinalizer(ctx, &vpc); err != nil {
+	if err := finalizer.Add(ctx, r.API, &vpc); err != nil {
 		return reconcile.Result{}, err
 	}
 	verdict := judgement.Verdict{}
@@ -104,7 +103,7 @@ func (r *Vpcs) report(ctx context.Context, vpc *kubeovnv1.Vpc, subnets []string,
 
 // release lets a Vpc go once no Subnet is in it.
 func (r *Vpcs) release(ctx context.Context, vpc *kubeovnv1.Vpc, subnets []string) error {
-	if !hasFinalizer(vpc) {
+	if !finalizer.On(vpc) {
 		return nil
 	}
 	if len(subnets) > 0 {
@@ -115,19 +114,5 @@ func (r *Vpcs) release(ctx context.Context, vpc *kubeovnv1.Vpc, subnets []string
 	if _, err := r.apply(ctx, overlay.VpcOwner(vpc.Name), logical.State{}); err != nil {
 		return err
 	}
-	return DropFinalizer(ctx, r.API, vpc)
-}
-
-// addFinalizer keeps a Vpc until its rows are gone.
-func (r *Vpcs) addFinalizer(ctx context.Context, vpc *kubeovnv1.Vpc) error {
-	if hasFinalizer(vpc) {
-		return nil
-	}
-	next := vpc.DeepCopy()
-	next.Finalizers = append(next.Finalizers, kubeovnv1.Finalizer)
-	patch := client.MergeFromWithOptions(vpc, client.MergeFromWithOptimisticLock{})
-	if err := r.API.Patch(ctx, next, patch); err != nil {
-		return fmt.Errorf("adding the finalizer to vpc %s: %w", vpc.Name, err)
-	}
-	return nil
+	return finalizer.Drop(ctx, r.API, vpc)
 }

@@ -33,6 +33,7 @@ import (
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/controller/claim"
+	"hawser/internal/controller/finalizer"
 	"hawser/internal/ipam"
 	"hawser/internal/logical"
 	"hawser/internal/northbound"
@@ -194,14 +195,14 @@ func (w *world) wipe() {
 	for i := range ips.Items {
 		w.check(client.IgnoreNotFound(w.api.Delete(ctx, &ips.Items[i], now)))
 	}
-	w.check(DropFinalizers(ctx, w.api, &kubeovnv1.SubnetList{}, &kubeovnv1.VpcList{}))
+	w.check(finalizer.DropAll(ctx, w.api, &kubeovnv1.SubnetList{}, &kubeovnv1.VpcList{}))
 	for i := range subnets.Items {
 		w.check(client.IgnoreNotFound(w.api.Delete(ctx, &subnets.Items[i], now)))
 	}
 	for i := range vpcs.Items {
 		w.check(client.IgnoreNotFound(w.api.Delete(ctx, &vpcs.Items[i], now)))
 	}
-	w.check(DropFinalizers(ctx, w.api, &kubeovnv1.SubnetList{}, &kubeovnv1.VpcList{}))
+	w.check(finalizer.DropAll(ctx, w.api, &kubeovnv1.SubnetList{}, &kubeovnv1.VpcList{}))
 }
 
 func (w *world) check(err error) {
