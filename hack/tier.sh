@@ -1,19 +1,21 @@
 #!/bin/bash
 # tier.sh TIER runs the tests of a tier that need a machine of their own or the
-# sandbox, as test/tiers.txt names them: for tier 1 those of test/sandbox and
-# test/e2e, for a shard of tier 2 all of it. It brings up the sandbox that the
-# tier needs and takes it down; after a failure it keeps a report of it.
+# sandbox, as test/tiers.txt names them: for tier 1 those of test/sandbox,
+# test/vm/node and test/e2e, for a shard of tier 2 all of it. It brings up the
+# sandbox that the tier needs and takes it down; after a failure it keeps a report
+# of it. What the virtual machine hands back lies in dist/vm.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 tier=$1
 # A sandbox of our own: one that 'make up' made stays as it is.
 export HAWSER_SANDBOX=${HAWSER_SANDBOX:-/var/lib/hawser-sandbox-test}
+export HAWSER_VM_OUT=${HAWSER_VM_OUT:-$PWD/dist/vm}
 
 # entries are "<package-dir> <pattern>" lines, one a package of the tier; those
 # that need no cluster of ours come first.
 entries() {
     awk -v tier="$tier" '
-        $1 ~ /^(#|$)/ || $3 != tier || (tier == 1 && $1 !~ /^test\/(sandbox|e2e)/) { next }
+        $1 ~ /^(#|$)/ || $3 != tier || (tier == 1 && $1 !~ /^test\/(sandbox|vm\/node|e2e)/) { next }
         { pattern[$1] = pattern[$1] (pattern[$1] ? "|" : "") ($2 == "*" ? ".*" : $2) }
         END { for (dir in pattern) print dir, "^(" pattern[dir] ")$" }' test/tiers.txt | sort -r
 }

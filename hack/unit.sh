@@ -10,13 +10,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-edges='hawser/internal/(ipam|northbound|vswitch|kernel|netfilter|cniclient|leader)'
-elsewhere='hawser/test/(e2e|sandbox|bench)'
+edges='hawser/internal/(ipam|northbound|vswitch|kernel|netfilter|netmanager|cniclient|leader)'
+elsewhere='hawser/test/(e2e|sandbox|bench|vm/node)'
 race=()
 [ "$(go env CGO_ENABLED)" = 0 ] || race=(-race)
 
 # Tests of another tier in these packages, by test/tiers.txt, as one pattern.
-later=$(awk '$1 !~ /^(#|$|test\/e2e|test\/sandbox)/ && $3 != 1 && $2 != "*" { print $2 }' test/tiers.txt | sort -u | paste -sd '|')
+later=$(awk '$1 !~ /^(#|$|test\/e2e|test\/sandbox|test\/vm)/ && $3 != 1 && $2 != "*" { print $2 }' test/tiers.txt | sort -u | paste -sd '|')
 
 # run -e tests the edges, run -ve everything else.
 run() {

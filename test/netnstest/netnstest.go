@@ -109,9 +109,38 @@ func NFT(t *testing.T) {
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 
-// rootfs finds the root filesystem of nodes, and builds it when it is missing.
+// Within runs f on a thread of its own inside a network namespace, given by the
+// path of its file; an empty path is the process's own. Sockets that f opens
+// stay in that namespace when it has returned.
+func Within(namespace string, f func() error) error {
+	if namespace == "" {
+		return f()
+	}
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		handle, err := netns.GetFromPath(namespace)
+		if err != nil {
+			done <- err
+			return
+		}
+		defer handle.Close()
+		if err := netns.Set(handle); err != nil {
+			done <- fmt.Errorf("enter %s: %w", namespace, err)
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}
+
+// rootfs finds the root filesystem of nodes, and builds it when it is missing. A
+// machine that is such a node itself says so, as for package ovntest.
 func rootfs(t *testing.T) string {
 	t.Helper()
+	if root := os.Getenv("OVNTEST_ROOTFS"); root != "" {
+		return root
+	}
 	_, here, _, _ := runtime.Caller(0)
 	script := filepath.Join(filepath.Dir(here), "..", "..", "hack", "rootfs.sh")
 	path, err := exec.Command(script).Output()

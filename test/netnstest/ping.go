@@ -1,0 +1,157 @@
+package netnstest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+)
+
+// Pings is a running stream of ICMP echo requests. It shows every packet that
+// is lost, and how long the longest gap was.
+type Pings struct {
+	t        testing.TB
+	name     string
+	conn     *icmp.PacketConn
+	target   net.Addr
+	id       int
+	interval time.Duration
+	stop     chan struct{}
+	ended    sync.WaitGroup
+
+	mu       sync.Mutex
+	sent     []time.Time
+	answered []bool
+}
+
+// Loss is what a stream of pings saw.
+type Loss struct {
+	Sent, Lost int
+	Gap        time.Duration // the longest time without an answer
+}
+
+func (l Loss) String() string {
+	return fmt.Sprintf("%d of %d pings lost, longest gap %v", l.Lost, l.Sent, l.Gap.Round(time.Millisecond))
+}
+
+var streams struct {
+	sync.Mutex
+	count int
+}
+
+// streamID differs between the streams of a process, which all get the answers
+// of all.
+func streamID() int {
+	streams.Lock()
+	defer streams.Unlock()
+	streams.count++
+	return (os.Getpid()<<6 + streams.count) & 0xffff
+}
+
+// PingFrom pings an IPv4 address from inside a network namespace, given by the
+// path of its file; an empty path is the namespace of the process.
+func PingFrom(t testing.TB, namespace, address string, interval time.Duration) *Pings {
+	t.Helper()
+	p := &Pings{t: t, name: address, target: &net.IPAddr{IP: net.ParseIP(address)}, id: streamID(), interval: interval, stop: make(chan struct{})}
+	err := Within(namespace, func() (err error) { p.conn, err = icmp.ListenPacket("ip4:icmp", "0.0.0.0"); return err })
+	if err != nil {
+		t.Fatalf("ping %s: %v", address, err)
+	}
+	p.ended.Add(2)
+	go p.send()
+	go p.receive()
+	return p
+}
+
+func (p *Pings) send() {
+	defer p.ended.Done()
+	tick := time.NewTicker(p.interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case <-tick.C:
+		}
+		p.mu.Lock()
+		number := len(p.sent)
+		p.sent, p.answered = append(p.sent, time.Now()), append(p.answered, false)
+		p.mu.Unlock()
+		// The number stands in the data: that of the header has 16 bits only.
+		body := &icmp.Echo{ID: p.id, Seq: number & 0xffff, Data: binary.BigEndian.AppendUint64(nil, uint64(number))}
+		raw, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: body}).Marshal(nil)
+		if err == nil {
+			_, _ = p.conn.WriteTo(raw, p.target) // one that cannot be sent is lost
+		}
+	}
+}
+
+func (p *Pings) receive() {
+	defer p.ended.Done()
+	buffer := make([]byte, 1500)
+	for {
+		n, _, err := p.conn.ReadFrom(buffer)
+		if err != nil {
+			return
+		}
+		message, err := icmp.ParseMessage(1, buffer[:n])
+		if err != nil || message.Type != ipv4.ICMPTypeEchoReply {
+			continue
+		}
+		if echo, ok := message.Body.(*icmp.Echo); ok && echo.ID == p.id && len(echo.Data) == 8 {
+			p.mu.Lock()
+			p.answered[binary.BigEndian.Uint64(echo.Data)] = true
+			p.mu.Unlock()
+		}
+	}
+}
+
+// Lost counts what is unanswered so far, the last second left out.
+func (p *Pings) Lost() Loss {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count(time.Now().Add(-time.Second))
+}
+
+// End stops the stream, gives the last answers two seconds, and counts.
+func (p *Pings) End() Loss {
+	p.t.Helper()
+	close(p.stop)
+	time.Sleep(2 * time.Second)
+	p.conn.Close()
+	p.ended.Wait()
+	loss := p.count(time.Now())
+	if loss.Sent == 0 {
+		p.t.Errorf("no ping was sent to %s", p.name)
+	}
+	return loss
+}
+
+func (p *Pings) count(until time.Time) (loss Loss) {
+	if len(p.sent) == 0 {
+		return loss
+	}
+	last := p.sent[0]
+	for number, at := range p.sent {
+		if at.After(until) {
+			break
+		}
+		loss.Sent++
+		if !p.answered[number] {
+			loss.Lost++
+			continue
+		}
+		loss.Gap = max(loss.Gap, at.Sub(last))
+		last = at
+	}
+	if loss.Sent > 0 {
+		loss.Gap = max(loss.Gap, p.sent[loss.Sent-1].Sub(last))
+	}
+	return loss
+}
