@@ -38,7 +38,8 @@ func (w *world) ordinal(set *appsv1.StatefulSet, ordinal int, node string) *core
 	w.t.Helper()
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: set.Namespace, Name: fmt.Sprintf("%s-%d", set.Name, ordinal), Labels: set.Spec.Template.Labels,
+			Namespace: set.Namespace, Name: fmt.Sprintf("%s-%d", set.Name, ordinal),
+			Labels: set.Spec.Template.Labels, Annotations: set.Spec.Template.Annotations,
 			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))},
 		},
 		Spec: set.Spec.Template.Spec,

@@ -49,8 +49,15 @@ func (r *Nodes) realise(ctx context.Context, node *corev1.Node) (reconcile.Resul
 	if err != nil {
 		return r.withoutClaim(ctx, node, lookout, err)
 	}
-	in := overlay.NodeInput{Cluster: r.Cluster, Node: node, Join: join, Lease: claim.LeaseOf(ip)}
+	nodes, err := r.nodes(ctx)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	in := overlay.NodeInput{Cluster: r.Cluster, Node: node, Nodes: nodes, Join: join, Lease: claim.LeaseOf(ip)}
 	want, problems := overlay.Node(in)
+	if elder := overlay.Namesake(node, nodes); elder != nil {
+		lookout.Add(topicRows(overlay.NodeOwner(elder.Name)))
+	}
 	if len(problems) == 0 {
 		problems, err = r.write(ctx, node.Name, want)
 	}
@@ -60,6 +67,7 @@ func (r *Nodes) realise(ctx context.Context, node *corev1.Node) (reconcile.Resul
 		return reconcile.Result{}, nil
 	case err != nil || len(problems) > 0:
 		r.warn(node, problems)
+		lookout.Wait(r.wake(node.Name))
 		return reconcile.Result{}, err
 	}
 	r.room.Leave(overlay.NodeOwner(node.Name).String())

@@ -68,6 +68,10 @@ func (r *Pods) sources(ctx context.Context, pod *corev1.Pod) (sources, error) {
 		s.problems = problems
 		return s, err
 	}
+	set, err := r.setOfPool(ctx, pod)
+	if err != nil {
+		return s, err
+	}
 	for _, name := range names {
 		s.lookout.Add(topicRows(overlay.SubnetOwner(name)))
 		network, ok := r.networks.get(name)
@@ -75,7 +79,7 @@ func (r *Pods) sources(ctx context.Context, pod *corev1.Pod) (sources, error) {
 			s.waiting = append(s.waiting, r.whyUnrealised(ctx, pod, name)...)
 			continue
 		}
-		want, problems := overlay.Wants(pod, network)
+		want, problems := overlay.Wants(pod, set, network)
 		if len(problems) > 0 {
 			s.problems = append(s.problems, problems...)
 			continue
@@ -152,7 +156,7 @@ func askOfPod(pod *corev1.Pod, list []claim.Source) claim.Ask {
 		Spec:    kubeovnv1.IPSpec{PodName: pod.Name, Namespace: pod.Namespace, NodeName: pod.Spec.NodeName},
 		Sources: list,
 	}
-	if statefulSetOf(pod) != "" {
+	if overlay.StatefulSetOf(pod) != "" {
 		ask.Spec.PodType, ask.Keep = kubeovnv1.PodTypeStatefulSet, true
 	}
 	return ask

@@ -3,8 +3,6 @@ package controller
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,13 +14,19 @@ import (
 	"hawser/internal/plan/overlay"
 )
 
-// statefulSetOf names the StatefulSet that a pod belongs to, if any.
-func statefulSetOf(pod *corev1.Pod) string {
-	owner := metav1.GetControllerOfNoCopy(pod)
-	if owner == nil || owner.Kind != "StatefulSet" || !strings.HasPrefix(owner.APIVersion, "apps/") {
-		return ""
+// setOfPool is the StatefulSet of a pod that takes its address from a pool, by
+// its place in the set; nil for other pods.
+func (r *Pods) setOfPool(ctx context.Context, pod *corev1.Pod) (*appsv1.StatefulSet, error) {
+	name := overlay.StatefulSetOf(pod)
+	if name == "" || pod.Annotations[kubeovnv1.AnnotationIPPool] == "" || pod.Annotations[kubeovnv1.AnnotationIPAddress] != "" {
+		return nil, nil
 	}
-	return owner.Name
+	var set appsv1.StatefulSet
+	found, err := r.get(ctx, client.ObjectKey{Namespace: pod.Namespace, Name: name}, &set)
+	if err == nil && !found {
+		err = fmt.Errorf("StatefulSet %s of pod %s/%s is not there, or not seen yet", name, pod.Namespace, pod.Name)
+	}
+	return &set, err
 }
 
 // kept tells whether a claim outlives its pod: that of a StatefulSet's pod does
@@ -32,38 +36,13 @@ func (r *Pods) kept(ctx context.Context, name string) (bool, error) {
 	if !ok || ip.Spec.PodType != kubeovnv1.PodTypeStatefulSet {
 		return false, nil
 	}
-	set, ordinal, ok := splitOrdinal(ip.Spec.PodName)
+	name, ordinal, ok := overlay.SplitOrdinal(ip.Spec.PodName)
 	if !ok {
 		return false, nil
 	}
-	var found appsv1.StatefulSet
-	exists, err := r.get(ctx, client.ObjectKey{Namespace: ip.Spec.Namespace, Name: set}, &found)
-	return exists && hasOrdinal(&found, ordinal), err
-}
-
-// splitOrdinal splits the name of a StatefulSet's pod.
-func splitOrdinal(pod string) (set string, ordinal int, ok bool) {
-	i := strings.LastIndexByte(pod, '-')
-	if i <= 0 {
-		return "", 0, false
-	}
-	ordinal, err := strconv.Atoi(pod[i+1:])
-	return pod[:i], ordinal, err == nil
-}
-
-// hasOrdinal tells whether a StatefulSet wants a pod of this ordinal.
-func hasOrdinal(set *appsv1.StatefulSet, ordinal int) bool {
-	if set.DeletionTimestamp != nil {
-		return false
-	}
-	first, replicas := 0, 1
-	if set.Spec.Ordinals != nil {
-		first = int(set.Spec.Ordinals.Start)
-	}
-	if set.Spec.Replicas != nil {
-		replicas = int(*set.Spec.Replicas)
-	}
-	return ordinal >= first && ordinal < first+replicas
+	var set appsv1.StatefulSet
+	exists, err := r.get(ctx, client.ObjectKey{Namespace: ip.Spec.Namespace, Name: name}, &set)
+	return exists && overlay.HasOrdinal(&set, ordinal), err
 }
 
 // whyUnrealised says why nobody can have an address of a subnet, if that is

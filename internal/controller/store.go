@@ -56,6 +56,19 @@ func (s Store) subnets(ctx context.Context, opts ...client.ListOption) ([]*kubeo
 	return subnets, nil
 }
 
+// nodes lists all Nodes.
+func (s Store) nodes(ctx context.Context) ([]*corev1.Node, error) {
+	var list corev1.NodeList
+	if err := s.Cache.List(ctx, &list, shared); err != nil {
+		return nil, fmt.Errorf("listing nodes: %w", err)
+	}
+	nodes := make([]*corev1.Node, len(list.Items))
+	for i := range list.Items {
+		nodes[i] = &list.Items[i]
+	}
+	return nodes, nil
+}
+
 // bound lists the Subnets that may be bound to a namespace: those that name it,
 // and all that have selectors.
 func (s Store) bound(ctx context.Context, namespace string) ([]*kubeovnv1.Subnet, error) {

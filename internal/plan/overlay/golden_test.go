@@ -210,7 +210,7 @@ func (p *planned) planSubnet(n Network) {
 }
 
 func (p *planned) planNode(node *corev1.Node) {
-	in := NodeInput{Cluster: p.cluster, Node: node, Join: p.networks[p.cluster.JoinSubnet]}
+	in := NodeInput{Cluster: p.cluster, Node: node, Nodes: p.nodes, Join: p.networks[p.cluster.JoinSubnet]}
 	_, in.Lease, _ = p.registry.Lease(NodePortName(node.Name))
 	state, problems := Node(in)
 	p.note(NodeOwner(node.Name), state, problems, NodeAnnotations(in))
@@ -229,7 +229,7 @@ func (p *planned) planPod(pod *corev1.Pod) {
 	p.report[owner.String()] = "from " + strings.Join(names, ", ") + "\n"
 	for _, name := range names {
 		in.Network = p.networks[name]
-		want, wrong := Wants(pod, in.Network)
+		want, wrong := Wants(pod, nil, in.Network)
 		problems = append(problems, wrong...)
 		if len(problems) > 0 {
 			break

@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -18,6 +19,7 @@ import (
 type NodeInput struct {
 	Cluster Cluster
 	Node    *corev1.Node
+	Nodes   []*corev1.Node // of the cluster; may contain the node itself
 	Join    Network
 	Lease   ipam.Lease
 }
@@ -32,6 +34,10 @@ func Node(in NodeInput) (logical.State, []plan.Problem) {
 	port, group := NodePortName(in.Node.Name), NodeGroup(in.Node.Name)
 	if len(in.Lease.Addresses) == 0 {
 		return logical.State{}, missingAddress(NodeOwner(in.Node.Name), port)
+	}
+	if elder := Namesake(in.Node, in.Nodes); elder != nil {
+		return logical.State{}, []plan.Problem{{Object: NodeOwner(in.Node.Name), Reason: plan.NameClash, Message: fmt.Sprintf(
+			"the port group of its pods would be named %s, as that of node %s: OVN's names know no '-'; give one of them another name", group, elder.Name)}}
 	}
 	internal := InternalIPs(in.Node)
 	state := logical.State{
@@ -49,6 +55,23 @@ func Node(in NodeInput) (logical.State, []plan.Problem) {
 		state.Policies = append(state.Policies, in.reroute(priorityEgress, fmt.Sprintf("%s.src == $%s_%s", ip(gateway), group, ip(gateway)), gateway))
 	}
 	return state, nil
+}
+
+// Namesake is the elder node whose group of pods has the name that this node's
+// would have, if there is one. Pods of both in one group would all leave through
+// the one node.
+func Namesake(node *corev1.Node, nodes []*corev1.Node) *corev1.Node {
+	group := NodeGroup(node.Name)
+	for _, other := range nodes {
+		if other.Name != node.Name && NodeGroup(other.Name) == group && elder(other, node) {
+			return other
+		}
+	}
+	return nil
+}
+
+func elder(a, b *corev1.Node) bool {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name)) < 0
 }
 
 func (in NodeInput) reroute(priority int, match string, to netip.Addr) logical.Policy {

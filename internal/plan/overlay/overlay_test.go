@@ -5,12 +5,15 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/ipam"
+	"hawser/internal/plan"
 )
 
 func prefixes(text string) []netip.Prefix {
@@ -72,6 +75,54 @@ func TestNodeGroupSpeaksOVN(t *testing.T) {
 	}
 }
 
+// TestPoolOfAStatefulSet: the set's first pod has the pool's first entry, from
+// whatever ordinal the set counts.
+func TestPoolOfAStatefulSet(t *testing.T) {
+	n, _ := Parse(testCluster, &kubeovnv1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "s"}, Spec: kubeovnv1.SubnetSpec{CIDRBlock: "10.19.0.0/24"}})
+	for _, c := range []struct {
+		pod   string
+		start int32
+		want  string
+	}{
+		{"web-0", 0, "10.19.0.10"},
+		{"web-2", 0, "10.19.0.12"},
+		{"web-3", 0, "10.19.0.10"},
+		{"web-5", 5, "10.19.0.10"},
+		{"web-7", 5, "10.19.0.12"},
+		{"web-4", 5, "10.19.0.12"},
+	} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: c.pod, Annotations: map[string]string{
+			kubeovnv1.AnnotationIPPool: "10.19.0.10,10.19.0.11,10.19.0.12",
+		}}}
+		controller := true
+		pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "web", Controller: &controller}}
+		set := &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Ordinals: &appsv1.StatefulSetOrdinals{Start: c.start}}}
+		want, problems := Wants(pod, set, n)
+		if len(problems) > 0 || len(want.Candidates) != 1 || want.Candidates[0][0].String() != c.want {
+			t.Errorf("%s of a set from %d: %v %v, want %s", c.pod, c.start, want.Candidates, problems, c.want)
+		}
+	}
+}
+
+// TestNodesOfOneGroup: the names of two nodes differ in a letter that OVN's
+// expressions do not have. The elder has the group.
+func TestNodesOfOneGroup(t *testing.T) {
+	node := func(name string, age time.Duration) *corev1.Node {
+		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: metav1.NewTime(time.Unix(0, 0).Add(-age))}}
+	}
+	nodes := []*corev1.Node{node("n-1", time.Hour), node("n.1", time.Minute), node("n-2", time.Hour)}
+	lease := ipam.Lease{Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.2")}}
+	for _, n := range nodes {
+		_, problems := Node(NodeInput{Cluster: testCluster, Node: n, Nodes: nodes, Lease: lease})
+		switch {
+		case n.Name != "n.1" && len(problems) != 0:
+			t.Errorf("%s: %v", n.Name, problems)
+		case n.Name == "n.1" && (len(problems) != 1 || problems[0].Reason != plan.NameClash || !strings.Contains(problems[0].Message, "n-1")):
+			t.Errorf("%s: %v", n.Name, problems)
+		}
+	}
+}
+
 // BenchmarkPod is what planning costs for one more pod among 50 subnets with 20
 // namespaces each: it must be little beside the 2 ms that a pod may cost.
 func BenchmarkPod(b *testing.B) {
@@ -94,7 +145,7 @@ func BenchmarkPod(b *testing.B) {
 			b.Fatal(names)
 		}
 		n, _ := Parse(testCluster, subnets[49])
-		Wants(pod, n)
+		Wants(pod, nil, n)
 		in := PodInput{Cluster: testCluster, Pod: pod, Network: n, Lease: lease}
 		Pod(in)
 		PodAnnotations(in)

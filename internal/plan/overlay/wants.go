@@ -2,11 +2,10 @@ package overlay
 
 import (
 	"net/netip"
-	"strconv"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
@@ -25,8 +24,9 @@ func newPodReader(pod *corev1.Pod) *podReader {
 }
 
 // Wants reads a pod's annotations ip_address, ip_pool, ip_family and
-// mac_address into a request for its subnet n.
-func Wants(pod *corev1.Pod, n Network) (ipam.Request, []plan.Problem) {
+// mac_address into a request for its subnet n. The set is the StatefulSet that
+// the pod is of, which matters to ip_pool alone; nil is none.
+func Wants(pod *corev1.Pod, set *appsv1.StatefulSet, n Network) (ipam.Request, []plan.Problem) {
 	r := newPodReader(pod)
 	want := ipam.Request{MAC: r.mac(), Only: r.family(n)}
 	pinned := r.pinned()
@@ -38,7 +38,7 @@ func Wants(pod *corev1.Pod, n Network) (ipam.Request, []plan.Problem) {
 		}
 	}
 	if pod.Annotations[kubeovnv1.AnnotationIPAddress] == "" {
-		want.Candidates = own(pod, pinned)
+		want.Candidates = own(pod, set, pinned)
 	} else if len(pinned) == 1 {
 		want.Addresses = pinned[0]
 	}
@@ -90,29 +90,6 @@ func (r *podReader) sets(annotation string, texts []string) [][]netip.Addr {
 		}
 	}
 	return sets
-}
-
-// own narrows a pool down to the address of a StatefulSet pod's ordinal, so that
-// each pod has the same one at every start. The pool is used as a ring: that
-// gives each of as many pods as it has addresses one of its own, whichever
-// ordinal the set starts from, which a pod does not tell.
-func own(pod *corev1.Pod, pool [][]netip.Addr) [][]netip.Addr {
-	ordinal, ok := ordinalOf(pod)
-	if !ok || len(pool) == 0 {
-		return pool
-	}
-	i := ordinal % len(pool)
-	return pool[i : i+1]
-}
-
-// ordinalOf reads the number that ends the name of a StatefulSet's pod.
-func ordinalOf(pod *corev1.Pod) (int, bool) {
-	owner := metav1.GetControllerOf(pod)
-	if owner == nil || owner.Kind != "StatefulSet" {
-		return 0, false
-	}
-	ordinal, err := strconv.ParseUint(pod.Name[strings.LastIndexByte(pod.Name, '-')+1:], 10, 31)
-	return int(ordinal), err == nil
 }
 
 func (r *podReader) mac() host.MAC {
