@@ -36,8 +36,9 @@ build: ## all programs, into bin/
 images: ## container images as archives, into dist/
 	@hack/stage.sh images go run ./images/build --out dist --tag $(TAG)
 
-generate: ## write what is generated: deep copies, CRDs, OVSDB models
+generate: ## write what is generated: deep copies, CRDs, OVSDB models, eBPF objects
 	@hack/stage.sh generate go generate ./...
+	@hack/stage.sh ebpf hack/ebpf.sh
 
 ##@ Test
 

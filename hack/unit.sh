@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-edges='hawser/internal/(ipam|northbound|vswitch|kernel|netfilter|netmanager|cniclient|leader)'
+edges='hawser/internal/(ipam|northbound|vswitch|kernel|uplink|netfilter|netmanager|cniclient|leader)'
 elsewhere='hawser/test/(e2e|sandbox|bench|vm/node)'
 race=()
 [ "$(go env CGO_ENABLED)" = 0 ] || race=(-race)

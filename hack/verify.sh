@@ -3,9 +3,12 @@
 # committed is not what its source says.
 #
 # It compares generated files with themselves before, not with the last commit,
-# so that it also serves in the midst of work.
+# so that it also serves in the midst of work. The compiled eBPF programs are held
+# against the hash of their sources, so that no compiler is needed for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+hack/ebpf.sh --check
 
 # generated lists every generated file by its notice.
 generated() { git grep -lzE --untracked '^(// Code generated .*|    controller-gen\.kubebuilder\.io/version: )' -- '*.go' '*.yaml'; }

@@ -1,0 +1,96 @@
+#!/bin/bash
+# ebpf.sh compiles the eBPF programs of internal/uplink, in a Debian 13 tree that
+# it builds once, so that every machine makes the same object. The objects are
+# committed: building and testing Hawser needs Go alone.
+#
+#   ebpf.sh           compiles if the sources changed since they were compiled
+#   ebpf.sh --check   only says whether they did
+#
+# Beside each object stands the hash of what it was made of (bpf/*.sum).
+set -euo pipefail
+cd "$(dirname "$0")/../internal/uplink/bpf"
+
+suite=trixie
+cache=${HAWSER_CACHE:-/var/cache/hawser}
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+packages=(clang-19 llvm-19 libbpf-dev linux-libc-dev libc6-dev)
+flags=(-O2 -g -std=gnu11 -target bpfel -mcpu=v2 -Wall -Wextra -Werror -fno-stack-protector
+    -I/usr/include/x86_64-linux-gnu)
+
+say() { echo "ebpf: $*" >&2; }
+
+# sources are all files that an object is made of; sum is their hash and that of
+# the recipe.
+sources() { LC_ALL=C ls -- *.c *.h; }
+sum() {
+    { printf '%s\n' 1 "$suite" "${packages[@]}" "${flags[@]}"; sources | xargs sha256sum; } | sha256sum | cut -d ' ' -f 1
+}
+
+fresh() { [ "$(cat switch.sum 2>/dev/null)" = "$(sum)" ] && [ -s switch.o ]; }
+
+need_builder() {
+    [ "$(id -u)" = 0 ] || { say "root is needed to build the compiler's tree: run 'sudo hack/ebpf.sh'"; exit 1; }
+    command -v mmdebstrap >/dev/null && [ -r "$keyring" ] && return
+    say "installing mmdebstrap"
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -q && apt-get install -qy --no-install-recommends mmdebstrap debian-archive-keyring; } >&2 ||
+        { say "mmdebstrap cannot be installed: see the lines above, then run 'apt-get install mmdebstrap debian-archive-keyring' by hand"; exit 1; }
+}
+
+# build makes the tree beside its place and renames it, so that a half-built one
+# is never found. Its packages are unpacked only: nothing of them has to run but
+# the compiler.
+build() {
+    local target=$1
+    rm -rf "$target".tmp.*
+    tmp=$target.tmp.$$
+    trap 'rm -rf "$tmp"' EXIT
+    say "building $target (about a minute)"
+    mmdebstrap --variant=extract --mode=root --architectures=amd64 --keyring="$keyring" \
+        --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
+        --include="$(IFS=,; echo "${packages[*]}")" "$suite" "$tmp" >&2
+    # The links that a merged /usr has, which no package brings along.
+    ln -s usr/lib "$tmp/lib"
+    ln -s usr/lib64 "$tmp/lib64"
+    mv -T "$tmp" "$target"
+}
+
+# tree prints the path of the compiler's tree.
+tree() {
+    local target
+    target=$cache/clang-$(printf '%s\n' 1 "$suite" "${packages[@]}" | sha256sum | cut -c1-12)
+    mkdir -p "$cache"
+    if [ ! -d "$target" ]; then
+        need_builder
+        exec 9>"$target.lock"
+        flock 9
+        [ -d "$target" ] || build "$target"
+        exec 9>&-
+    fi
+    echo "$target"
+}
+
+# compile works in a place of fixed name: the object says where its lines are from.
+compile() {
+    local root
+    root=$(tree)
+    exec 9>"$root.lock"
+    flock 9
+    rm -rf "$root/source"
+    mkdir "$root/source"
+    sources | xargs cp -t "$root/source"
+    chroot "$root" /usr/bin/clang-19 "${flags[@]}" -c /source/switch.c -o /source/switch.o
+    chroot "$root" /usr/bin/llvm-strip-19 -g /source/switch.o
+    install -m 644 "$root/source/switch.o" switch.o
+    sum >switch.sum
+    say "compiled $(wc -c <switch.o) bytes"
+}
+
+if fresh; then
+    exit 0
+fi
+if [ "${1:-}" = --check ]; then
+    say "internal/uplink/bpf/switch.o is older than its source: run hack/ebpf.sh and commit switch.o and switch.sum"
+    exit 1
+fi
+compile

@@ -1,0 +1,105 @@
+package uplink
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"hawser/internal/host"
+)
+
+// Follow has an attached uplink follow its NIC: MTU and carrier of the pair, the
+// host's own stations and next hops. It is called whenever links or routes have
+// changed. What somebody else has undone is done again, with a line for an event
+// each.
+func (c *Client) Follow(ctx context.Context, u host.Uplink) (mended []string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	nic, err := c.find(u.NIC)
+	if err != nil {
+		return nil, err
+	}
+	for _, mend := range []func(host.Uplink, netlink.Link) (string, error){c.mendLRO, c.mendFilters, c.mendPromisc} {
+		line, err := mend(u, nic)
+		if err != nil {
+			return mended, err
+		}
+		if line != "" {
+			mended = append(mended, line)
+		}
+	}
+	if err := c.followLink(u, nic); err != nil {
+		return mended, err
+	}
+	return mended, c.seed(u)
+}
+
+func (c *Client) mendLRO(_ host.Uplink, nic netlink.Link) (string, error) {
+	members, err := c.members(nic)
+	if err != nil {
+		return "", err
+	}
+	on := c.withLRO(members)
+	c.setLRO(on, false)
+	if len(on) == 0 || len(c.withLRO(on)) == len(on) {
+		return "", nil // nothing changed: what stays on is a Limit
+	}
+	return fmt.Sprintf("LRO of %v was switched on, and is off again: merged frames cannot be passed to pods", on), nil
+}
+
+func (c *Client) mendFilters(u host.Uplink, _ netlink.Link) (string, error) {
+	hook, err := c.hook(u)
+	if err != nil || hook != "" {
+		return "", err
+	}
+	if err := c.attach(u); err != nil {
+		return "", err
+	}
+	return "the programs of " + u.NIC + " were taken away, and are back: pods were cut off meanwhile", nil
+}
+
+func (c *Client) mendPromisc(u host.Uplink, nic netlink.Link) (string, error) {
+	if nic.Attrs().RawFlags&unix.IFF_PROMISC != 0 {
+		return "", nil
+	}
+	if err := c.setPromisc(u.NIC, true); err != nil {
+		return "", err
+	}
+	return "promiscuous mode of " + u.NIC + " was switched off, and is on again: pods on it were deaf meanwhile", nil
+}
+
+// followLink gives the pair the MTU of the NIC and, by way of its end at the
+// programs, the end in the bridge its carrier.
+func (c *Client) followLink(u host.Uplink, nic netlink.Link) error {
+	wire, err := c.find(u.Wire)
+	if err != nil {
+		return err
+	}
+	tap, err := c.find(u.Tap)
+	if err != nil {
+		return err
+	}
+	for _, end := range []netlink.Link{tap, wire} {
+		if mtu := nic.Attrs().MTU; end.Attrs().MTU != mtu {
+			if err := c.handle.LinkSetMTU(end, mtu); err != nil {
+				return fmt.Errorf("set MTU %d on %s: %w", mtu, end.Attrs().Name, err)
+			}
+		}
+	}
+	if !hasCarrier(nic) {
+		return c.setDown(u.Wire)
+	}
+	if err := c.setUp(tap); err != nil {
+		return err
+	}
+	return c.setUp(wire)
+}
+
+// hasCarrier is false too for a NIC that the host has set down.
+func hasCarrier(nic netlink.Link) bool {
+	const both = unix.IFF_UP | unix.IFF_LOWER_UP
+	return nic.Attrs().RawFlags&both == both
+}

@@ -1,0 +1,226 @@
+package uplink
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/vishvananda/netlink"
+
+	"hawser/internal/host"
+)
+
+// hook is a place where a program sees frames.
+type hook struct {
+	program string
+	device  string
+	tcx     ebpf.AttachType
+	parent  uint32 // of the filter in a clsact qdisc
+}
+
+// hooksOf are in the order of attaching. ovs_in comes last, and goes first: what
+// it sends on carries the mark that the other two take away.
+func hooksOf(u host.Uplink) []hook {
+	return []hook{
+		{programWire, u.NIC, ebpf.AttachTCXIngress, netlink.HANDLE_MIN_INGRESS},
+		{programHost, u.NIC, ebpf.AttachTCXEgress, netlink.HANDLE_MIN_EGRESS},
+		{programOVS, u.Wire, ebpf.AttachTCXIngress, netlink.HANDLE_MIN_INGRESS},
+	}
+}
+
+// pinOfLink is what the tcx link of a program is pinned as.
+func pinOfLink(program string) string { return "link_" + program }
+
+// attach has all programs see frames, or replaces those that are of another
+// build. Each is replaced in one go, with no frame between the two.
+func (c *Client) attach(u host.Uplink) error {
+	for _, h := range hooksOf(u) {
+		program, err := c.openProgram(u, h.program)
+		if err != nil {
+			return err
+		}
+		err = c.attachOne(u, h, program)
+		program.Close()
+		if err != nil {
+			return fmt.Errorf("hang %s into %s: %w", h.program, h.device, err)
+		}
+	}
+	return nil
+}
+
+func (c *Client) attachOne(u host.Uplink, h hook, program *ebpf.Program) error {
+	device, err := c.find(h.device)
+	if err != nil {
+		return err
+	}
+	if c.hasTCX(device) {
+		return c.attachLink(u, h, device, program)
+	}
+	return c.attachFilter(h, device, program)
+}
+
+// hasTCX asks what else hangs there, which only a kernel with tcx can tell.
+func (c *Client) hasTCX(device netlink.Link) bool {
+	if c.options.Legacy {
+		return false
+	}
+	_, err := link.QueryPrograms(link.QueryOptions{Target: device.Attrs().Index, Attach: ebpf.AttachTCXIngress})
+	return err == nil
+}
+
+// attachLink uses tcx, which came with Linux 6.6: no qdisc is needed, and the
+// pinned link is ours alone. At its head, we are where the wire begins.
+func (c *Client) attachLink(u host.Uplink, h hook, device netlink.Link, program *ebpf.Program) error {
+	path := c.pin(u, pinOfLink(h.program))
+	have, err := openLink(path, device)
+	if err != nil {
+		return err
+	}
+	if have != nil {
+		defer have.Close()
+		return updateLink(have, program)
+	}
+	made, err := link.AttachTCX(link.TCXOptions{
+		Interface: device.Attrs().Index, Program: program, Attach: h.tcx, Anchor: link.Head(),
+	})
+	if err != nil {
+		return err
+	}
+	defer made.Close()
+	return pinOver(made, path)
+}
+
+// openLink gives nil for a link that is not there, or that is of a device which
+// was plugged in anew.
+func openLink(path string, device netlink.Link) (link.Link, error) {
+	found, err := link.LoadPinnedLink(path, nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the link %s: %w", path, err)
+	}
+	info, err := found.Info()
+	if err == nil && info.TCX() != nil && int(info.TCX().Ifindex) == device.Attrs().Index {
+		return found, nil
+	}
+	found.Close()
+	return nil, err
+}
+
+func updateLink(have link.Link, program *ebpf.Program) error {
+	same, err := runs(have, program)
+	if err != nil || same {
+		return err
+	}
+	return have.Update(program)
+}
+
+func runs(have link.Link, program *ebpf.Program) (bool, error) {
+	info, err := have.Info()
+	if err != nil {
+		return false, fmt.Errorf("look at the link: %w", err)
+	}
+	id, err := programID(program)
+	return err == nil && info.Program == id, err
+}
+
+func programID(program *ebpf.Program) (ebpf.ProgramID, error) {
+	info, err := program.Info()
+	if err != nil {
+		return 0, fmt.Errorf("look at the program: %w", err)
+	}
+	id, known := info.ID()
+	if !known {
+		return 0, fmt.Errorf("%w: programs have no number", ErrKernelUnsupported)
+	}
+	return id, nil
+}
+
+// detach takes all programs away, ovs_in first. A device that is gone took its
+// filters with it.
+func (c *Client) detach(u host.Uplink, before nicBefore) error {
+	hooks := hooksOf(u)
+	for i := len(hooks) - 1; i >= 0; i-- {
+		h := hooks[i]
+		if err := c.detachOne(u, h); err != nil {
+			return fmt.Errorf("take %s from %s: %w", h.program, h.device, err)
+		}
+	}
+	if !before.Clsact {
+		return c.removeQdisc(u.NIC)
+	}
+	return nil
+}
+
+// detachOne unpins the link before the filter is looked for: closing the last
+// reference of a link takes the program away.
+func (c *Client) detachOne(u host.Uplink, h hook) error {
+	if err := c.removeLink(c.pin(u, pinOfLink(h.program))); err != nil {
+		return err
+	}
+	device, err := c.find(h.device)
+	if errors.Is(err, host.ErrMissing) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.removeFilter(h, device)
+}
+
+// removeLink detaches at once: otherwise the kernel may take its time after the
+// last reference is gone.
+func (c *Client) removeLink(path string) error {
+	found, err := link.LoadPinnedLink(path, nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open the link %s: %w", path, err)
+	}
+	defer found.Close()
+	if err := found.Detach(); err != nil && !errors.Is(err, ebpf.ErrNotSupported) {
+		return fmt.Errorf("detach the link %s: %w", path, err)
+	}
+	return unpin(path)
+}
+
+// hookName tells how the program of a hook sees frames; "" if it does not.
+func (c *Client) hookName(u host.Uplink, h hook) (string, error) {
+	device, err := c.find(h.device)
+	if errors.Is(err, host.ErrMissing) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	program, err := c.openProgram(u, h.program)
+	if errors.Is(err, errNotLoaded) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer program.Close()
+	have, err := openLink(c.pin(u, pinOfLink(h.program)), device)
+	if err != nil {
+		return "", err
+	}
+	if have != nil {
+		defer have.Close()
+		same, err := runs(have, program)
+		return named(same, "tcx"), err
+	}
+	same, err := c.hasFilter(h, device, program)
+	return named(same, "clsact"), err
+}
+
+func named(is bool, name string) string {
+	if is {
+		return name
+	}
+	return ""
+}

@@ -1,0 +1,165 @@
+package uplink
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"hawser/internal/host"
+)
+
+// isPromisc reads the NIC's own bit, which `ip link` shows as well. What packet
+// sockets ask for is counted elsewhere.
+func (c *Client) isPromisc(nic string) (bool, error) {
+	link, err := c.find(nic)
+	if err != nil {
+		return false, err
+	}
+	return link.Attrs().RawFlags&unix.IFF_PROMISC != 0, nil
+}
+
+func (c *Client) setPromisc(nic string, on bool) error {
+	link, err := c.find(nic)
+	if err != nil {
+		return err
+	}
+	if on == (link.Attrs().RawFlags&unix.IFF_PROMISC != 0) {
+		return nil
+	}
+	set := c.handle.SetPromiscOff
+	if on {
+		set = c.handle.SetPromiscOn
+	}
+	if err := set(link); err != nil {
+		return fmt.Errorf("set promisc of %s to %v: %w", nic, on, err)
+	}
+	return nil
+}
+
+// undoPromisc clears the bit only if it was clear before us: it is one bit, and
+// whoever set it first relies on it.
+func (c *Client) undoPromisc(nic string, before nicBefore) error {
+	if before.Promisc {
+		return nil
+	}
+	err := c.setPromisc(nic, false)
+	if errors.Is(err, host.ErrMissing) {
+		return nil
+	}
+	return err
+}
+
+// members are the NIC and what it stands on: members of a bond, a team or a
+// bridge, the device below a VLAN.
+func (c *Client) members(nic netlink.Link) ([]string, error) {
+	links, err := dump(c.handle.LinkList)
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	found := []netlink.Link{nic}
+	for i := 0; i < len(found); i++ {
+		for _, link := range links {
+			if isBelow(link, found[i]) && !containsLink(found, link) {
+				found = append(found, link)
+			}
+		}
+	}
+	names := make([]string, 0, len(found))
+	for _, link := range found {
+		names = append(names, link.Attrs().Name)
+	}
+	return names, nil
+}
+
+func isBelow(lower, upper netlink.Link) bool {
+	if lower.Attrs().MasterIndex == upper.Attrs().Index {
+		return true
+	}
+	return stacked(upper) && upper.Attrs().ParentIndex == lower.Attrs().Index
+}
+
+// stacked tells whether a device stands on the one that it names as its parent. A
+// veth names its peer.
+func stacked(link netlink.Link) bool {
+	return slices.Contains([]string{"vlan", "macvlan", "macvtap", "ipvlan"}, link.Type())
+}
+
+func containsLink(links []netlink.Link, link netlink.Link) bool {
+	return slices.ContainsFunc(links, func(l netlink.Link) bool { return l.Attrs().Index == link.Attrs().Index })
+}
+
+const featureLRO = "rx-lro"
+
+// withLRO are those devices of which LRO is on.
+func (c *Client) withLRO(devices []string) []string {
+	return slices.DeleteFunc(slices.Clone(devices), func(device string) bool {
+		features, err := c.tool.Features(device)
+		return err != nil || !features[featureLRO]
+	})
+}
+
+// setLRO changes what can be changed; what stays on is a Limit. Frames that LRO
+// has merged cannot be passed on.
+func (c *Client) setLRO(devices []string, on bool) {
+	for _, device := range devices {
+		if features, err := c.tool.Features(device); err == nil && features[featureLRO] != on {
+			_ = c.tool.Change(device, map[string]bool{featureLRO: on})
+		}
+	}
+}
+
+// Limit is something that the NIC cannot do and a person should know: a condition.
+type Limit struct {
+	Reason  string // one of the Limit constants
+	Message string
+}
+
+// Reasons of a Limit.
+const (
+	LimitLRO  = "LROStuck"    // received frames are merged and cannot be passed on
+	LimitVLAN = "VLANFilter"  // frames of VLANs that the host does not use are dropped
+	LimitXDP  = "XDPAttached" // an XDP program sees frames before us and may keep them
+)
+
+func (c *Client) limits(nic netlink.Link) ([]Limit, error) {
+	names, err := c.members(nic)
+	if err != nil {
+		return nil, err
+	}
+	var out []Limit
+	for _, name := range c.withLRO(names) {
+		out = append(out, Limit{LimitLRO, name + " keeps merging frames that it receives (LRO): switch it off in its driver's options, pods get no large frames otherwise"})
+	}
+	for _, name := range names {
+		link, err := c.find(name)
+		if err != nil {
+			continue // it went since
+		}
+		out = append(out, limitsOf(link)...)
+	}
+	return out, nil
+}
+
+func limitsOf(link netlink.Link) (out []Limit) {
+	name := link.Attrs().Name
+	if xdp := link.Attrs().Xdp; xdp != nil && xdp.Attached {
+		out = append(out, Limit{LimitXDP, fmt.Sprintf("an XDP program (number %d) on %s sees frames before the provider network does: pods lack whatever it keeps", xdp.ProgId, name)})
+	}
+	if bridge, is := link.(*netlink.Bridge); is && bridge.VlanFiltering != nil && *bridge.VlanFiltering {
+		out = append(out, Limit{LimitVLAN, fmt.Sprintf("the Linux bridge %s filters VLANs: let those of the provider network through with 'bridge vlan add vid <VLAN> dev %s self'", name, name)})
+	}
+	if isVirtualFunction(name) {
+		out = append(out, Limit{LimitVLAN, name + " is a virtual function: its physical function has to be told to trust it ('ip link set <PF> vf <n> trust on spoofchk off') and which VLANs to pass"})
+	}
+	return out
+}
+
+func isVirtualFunction(device string) bool {
+	_, err := os.Stat(filepath.Join("/sys/class/net", device, "device/physfn"))
+	return err == nil
+}

@@ -1,0 +1,108 @@
+package uplink
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"hawser/internal/host"
+)
+
+// Name is whose uplink something is.
+type Name struct{ Provider, NIC string }
+
+// Pinned lists the uplinks that something is pinned of, sorted: whatever of it
+// stands in no plan is to be undone.
+func (c *Client) Pinned() ([]Name, error) {
+	var names []Name
+	providers, err := listPins(c.options.Pins)
+	if err != nil {
+		return nil, err
+	}
+	for _, provider := range providers {
+		nics, err := listPins(filepath.Join(c.options.Pins, provider))
+		if err != nil {
+			return nil, err
+		}
+		for _, nic := range nics {
+			names = append(names, Name{Provider: unescape(provider), NIC: unescape(nic)})
+		}
+	}
+	return names, nil
+}
+
+func listPins(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list pinned uplinks: %w", err)
+	}
+	var names []string
+	for _, entry := range entries {
+		if entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// A BPF filesystem takes no dots in names, and neither a NIC nor an object of
+// Kubernetes takes colons.
+func escape(name string) string   { return strings.ReplaceAll(name, ".", ":") }
+func unescape(name string) string { return strings.ReplaceAll(name, ":", ".") }
+
+func parent(path string) string { return filepath.Dir(path) }
+
+// pins is the directory of one uplink's pins.
+func (c *Client) pins(u host.Uplink) string {
+	return filepath.Join(c.options.Pins, escape(u.Provider), escape(u.NIC))
+}
+
+func (c *Client) pin(u host.Uplink, name string) string { return filepath.Join(c.pins(u), name) }
+
+// pinnable is a map, a program or a link.
+type pinnable interface{ Pin(path string) error }
+
+// pinOver pins an object where another one may be pinned: there is one of both
+// at any moment.
+func pinOver(object pinnable, path string) error {
+	fresh := path + "_new"
+	if err := unpin(fresh); err != nil {
+		return err
+	}
+	if err := object.Pin(fresh); err != nil {
+		return fmt.Errorf("pin %s: %w", path, err)
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return fmt.Errorf("pin %s: %w", path, err)
+	}
+	return nil
+}
+
+func unpin(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("unpin %s: %w", path, err)
+	}
+	return nil
+}
+
+// unpinAll removes an uplink's pins, and the directories that are empty then.
+func (c *Client) unpinAll(u host.Uplink) error {
+	dir := c.pins(u)
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("unpin %s: %w", dir, err)
+	}
+	for _, dir := range []string{parent(dir), c.options.Pins} {
+		if err := os.Remove(dir); err != nil {
+			return nil // another uplink has pins there, or nothing is there
+		}
+	}
+	return nil
+}

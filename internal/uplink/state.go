@@ -1,0 +1,57 @@
+package uplink
+
+import (
+	"context"
+
+	"golang.org/x/sys/unix"
+
+	"hawser/internal/host"
+)
+
+// State is what is there of an uplink.
+type State struct {
+	Pair    bool   // both ends of the veth pair
+	Loaded  bool   // programs and maps are pinned, of this build and with these settings
+	Hook    string // "tcx" or "clsact", where all three programs see frames
+	Promisc bool   // the NIC takes frames for other addresses
+	Carrier bool   // of the NIC, which is also up
+	Limits  []Limit
+}
+
+// Attached tells whether frames pass between the NIC and the pair, as this build
+// would have it.
+func (s State) Attached() bool { return s.Pair && s.Loaded && s.Hook != "" && s.Promisc }
+
+// State reads what is there; a NIC that is missing is host.ErrMissing.
+func (c *Client) State(ctx context.Context, u host.Uplink) (state State, err error) {
+	if err := ctx.Err(); err != nil {
+		return state, err
+	}
+	nic, err := c.find(u.NIC)
+	if err != nil {
+		return state, err
+	}
+	state.Carrier = hasCarrier(nic)
+	state.Promisc = nic.Attrs().RawFlags&unix.IFF_PROMISC != 0
+	if state.Pair, err = c.hasPair(u); err != nil {
+		return state, err
+	}
+	if state.Loaded, err = c.isLoaded(u); err != nil {
+		return state, err
+	}
+	if state.Hook, err = c.hook(u); err != nil {
+		return state, err
+	}
+	state.Limits, err = c.limits(nic)
+	return state, err
+}
+
+// hook is the kind of hook that all three programs hang in, as they are pinned.
+func (c *Client) hook(u host.Uplink) (kind string, err error) {
+	for _, h := range hooksOf(u) {
+		if kind, err = c.hookName(u, h); err != nil || kind == "" {
+			return "", err
+		}
+	}
+	return kind, nil
+}

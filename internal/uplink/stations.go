@@ -1,0 +1,143 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"hawser/internal/host"
+)
+
+// Behind is what is behind the bridge of an uplink.
+type Behind struct {
+	// Stations are the addresses of local ports and of the chassis. One of them
+	// that is also the host's own or its next hop's is not believed.
+	Stations []host.Station
+	// Learn lets further stations be learned: there is a port with layer2_forward.
+	Learn bool
+}
+
+// Keep brings the stations behind the bridge to exactly what is wanted, and
+// counts what it had to change.
+func (c *Client) Keep(ctx context.Context, u host.Uplink, want Behind) (changed int, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	owned, err := c.openMap(u, mapOwned)
+	if err != nil {
+		return 0, err
+	}
+	defer owned.Close()
+	have, err := readAll[uint64](owned)
+	if err != nil {
+		return 0, fmt.Errorf("read the stations behind uplink %s: %w", u.NIC, err)
+	}
+	wanted := make(map[station]bool, len(want.Stations))
+	for _, s := range want.Stations {
+		wanted[stationOf(s)] = true
+	}
+	changed, err = keepOwned(owned, have, wanted)
+	if err != nil {
+		return changed, fmt.Errorf("keep the stations behind uplink %s: %w", u.NIC, err)
+	}
+	relearned, err := c.setLearn(u, want.Learn)
+	return changed + relearned, err
+}
+
+func keepOwned(owned *ebpf.Map, have map[station]uint64, wanted map[station]bool) (changed int, err error) {
+	var errs []error
+	for s := range have {
+		if !wanted[s] {
+			errs = append(errs, remove(owned, s))
+			changed++
+		}
+	}
+	for s := range wanted {
+		if _, there := have[s]; !there {
+			errs = append(errs, add(owned, s))
+			changed++
+		}
+	}
+	return changed, errors.Join(errs...)
+}
+
+// setLearn changes the one flag that is not among host.Uplink's words.
+func (c *Client) setLearn(u host.Uplink, learn bool) (changed int, err error) {
+	opened, err := c.openMap(u, mapSettings)
+	if err != nil {
+		return 0, err
+	}
+	defer opened.Close()
+	var have settings
+	if err := opened.Lookup(uint32(0), &have); err != nil {
+		return 0, fmt.Errorf("read the settings of uplink %s: %w", u.NIC, err)
+	}
+	if learn == (have.Flags&flagLearn != 0) {
+		return 0, nil
+	}
+	have.Flags ^= flagLearn
+	return 1, writeSettings(opened, have)
+}
+
+// Own adds stations behind the bridge, as a pod is plugged in. One that is there
+// already stays as it is.
+func (c *Client) Own(u host.Uplink, stations ...host.Station) error {
+	return c.eachOwned(u, stations, add)
+}
+
+// Disown takes stations away, as a pod goes. One that is not there is no error.
+func (c *Client) Disown(u host.Uplink, stations ...host.Station) error {
+	return c.eachOwned(u, stations, remove)
+}
+
+func (c *Client) eachOwned(u host.Uplink, stations []host.Station, do func(*ebpf.Map, station) error) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	owned, err := c.openMap(u, mapOwned)
+	if err != nil {
+		return err
+	}
+	defer owned.Close()
+	for _, s := range stations {
+		if err := do(owned, stationOf(s)); err != nil {
+			return fmt.Errorf("station %s, VLAN %d, behind uplink %s: %w", s.MAC, s.VLAN, u.NIC, err)
+		}
+	}
+	return nil
+}
+
+// add lets a station count as heard now, so that what it sends at once and a
+// foreign switch returns is known as its own.
+func add(owned *ebpf.Map, s station) error {
+	now, err := uptime()
+	if err != nil {
+		return err
+	}
+	err = owned.Update(s, now, ebpf.UpdateNoExist)
+	if errors.Is(err, ebpf.ErrKeyExist) {
+		return nil
+	}
+	return err
+}
+
+func remove(owned *ebpf.Map, s station) error {
+	err := owned.Delete(s)
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return nil
+	}
+	return err
+}
+
+// uptime is the clock of bpf_ktime_get_ns, in nanoseconds.
+func uptime() (uint64, error) {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return 0, fmt.Errorf("read the monotonic clock: %w", err)
+	}
+	return uint64(now.Nano()), nil
+}
