@@ -70,10 +70,11 @@ func (l loss) String() string {
 	return fmt.Sprintf("%d of %d pings lost, longest gap %v", l.Lost, l.Sent, l.Gap.Round(time.Millisecond))
 }
 
-// pings is a running stream of ICMP echo requests, one each 10 ms.
+// pings is a running stream of ICMP echo requests.
 type pings struct {
 	conn   *icmp.PacketConn
 	target net.IP
+	every  time.Duration
 	stop   chan struct{}
 	done   sync.WaitGroup
 	mu     sync.Mutex
@@ -83,10 +84,15 @@ type pings struct {
 
 const pingInterval = 10 * time.Millisecond
 
-// startPings pings an address from inside a network namespace.
+// startPings pings an address from inside a network namespace, each 10 ms.
 func startPings(t testing.TB, netns, address string) *pings {
 	t.Helper()
-	p := &pings{target: net.ParseIP(address), stop: make(chan struct{}), answer: map[uint64]bool{}}
+	return startPingsEvery(t, netns, address, pingInterval)
+}
+
+func startPingsEvery(t testing.TB, netns, address string, every time.Duration) *pings {
+	t.Helper()
+	p := &pings{target: net.ParseIP(address), every: every, stop: make(chan struct{}), answer: map[uint64]bool{}}
 	network, listen := "ip4:icmp", "0.0.0.0"
 	if p.target.To4() == nil {
 		network, listen = "ip6:ipv6-icmp", "::"
@@ -102,7 +108,7 @@ func startPings(t testing.TB, netns, address string) *pings {
 
 func (p *pings) send() {
 	defer p.done.Done()
-	tick := time.NewTicker(pingInterval)
+	tick := time.NewTicker(p.every)
 	defer tick.Stop()
 	for {
 		select {
@@ -131,9 +137,12 @@ func (p *pings) receive() {
 		protocol = 58
 	}
 	for {
-		n, _, err := p.conn.ReadFrom(buffer)
+		n, from, err := p.conn.ReadFrom(buffer)
 		if err != nil {
 			return
+		}
+		if source, ok := from.(*net.IPAddr); !ok || !source.IP.Equal(p.target) {
+			continue // the answer to another stream from this namespace
 		}
 		message, err := icmp.ParseMessage(protocol, buffer[:n])
 		if err != nil || (message.Type != ipv4.ICMPTypeEchoReply && message.Type != ipv6.ICMPTypeEchoReply) {
