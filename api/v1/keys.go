@@ -48,6 +48,8 @@ const (
 	// AnnotationProviderNetwork (controller) is the name of the ProviderNetwork
 	// that a pod of an underlay subnet is in.
 	AnnotationProviderNetwork = "ovn.kubernetes.io/provider_network"
+	// AnnotationLayer2Forward (user) lets further MACs live behind a pod's port.
+	AnnotationLayer2Forward = "ovn.kubernetes.io/layer2_forward"
 )
 
 // PodNICVeth is the value of AnnotationPodNICType for a pair of veth devices.

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"hawser/internal/host"
@@ -30,11 +29,6 @@ type record struct {
 type begun struct {
 	Boot string    `json:"boot"`
 	Step host.Step `json:"step"`
-}
-
-// current tells whether nothing of the record is from before a reboot.
-func (r record) current(boot string) bool {
-	return !slices.ContainsFunc(r.Have, func(b begun) bool { return b.Boot != boot })
 }
 
 // common counts the steps at the beginning that are begun and wanted.

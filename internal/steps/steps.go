@@ -61,7 +61,9 @@ type Entry struct {
 	Settled bool      // all of it was done once, and nothing else is there
 }
 
-// Entries reads the journal, those that can be read also with an error.
+// Entries reads the journal, those that can be read also with an error. After a
+// crash or a boot, Settle with the plan of each brings it to its end, and needs
+// nobody but the host itself.
 func (r *Runner) Entries() (map[string]Entry, error) {
 	records, err := r.journal.all()
 	entries := make(map[string]Entry, len(records))
@@ -69,19 +71,6 @@ func (r *Runner) Entries() (map[string]Entry, error) {
 		entries[name] = Entry{Plan: host.Plan{Steps: record.Want}, Settled: record.Settled}
 	}
 	return entries, err
-}
-
-// Recover brings every plan of the journal to its end: those that a crash cut
-// off, and after a reboot all. It needs nobody but the host itself.
-func (r *Runner) Recover(ctx context.Context) error {
-	records, err := r.journal.all()
-	errs := []error{err}
-	for name, record := range records {
-		if !record.Settled || !record.current(r.boot) {
-			errs = append(errs, r.Settle(ctx, name, host.Plan{Steps: record.Want}))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // Settle makes the host be as the plan of a name says: it undoes what an earlier

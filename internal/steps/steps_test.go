@@ -89,6 +89,16 @@ func folder(t *testing.T) string {
 	return folder
 }
 
+// recovered is what an agent does when it starts.
+func recovered(t *testing.T, r *Runner) error {
+	entries, err := r.Entries()
+	errs := []error{err}
+	for name, entry := range entries {
+		errs = append(errs, r.Settle(t.Context(), name, entry.Plan))
+	}
+	return errors.Join(errs...)
+}
+
 // settle plays a process that may die on the way.
 func (s *stage) settle(t *testing.T, folder string, want host.Plan) (err error) {
 	t.Helper()
@@ -179,7 +189,7 @@ func killed(t *testing.T, n int, first, then host.Plan) (died bool) {
 			s = s.again()
 			want, err := then, error(nil)
 			if next == nil {
-				err = s.open(t, dir, "boot-1").Recover(t.Context())
+				err = recovered(t, s.open(t, dir, "boot-1"))
 				if s.is(host.Plan{}) && len(then.Steps) > 0 && len(first.Steps) == 0 {
 					want = host.Plan{} // killed before anything was noted
 				}
@@ -222,12 +232,8 @@ func TestARebootBringsAllBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = &stage{} // the boot begins with nothing
-	if err := s.open(t, dir, "boot-2").Recover(t.Context()); err != nil || !s.is(plan("eth1")) {
+	if err := recovered(t, s.open(t, dir, "boot-2")); err != nil || !s.is(plan("eth1")) {
 		t.Fatalf("%v: host has %v", err, s.has)
-	}
-	calls := s.calls
-	if err := s.open(t, dir, "boot-2").Recover(t.Context()); err != nil || s.calls != calls {
-		t.Errorf("%v: %d calls more", err, s.calls-calls)
 	}
 	if err := s.open(t, dir, "boot-2").Settle(t.Context(), "lan", host.Plan{}); err != nil || len(s.has) != 0 {
 		t.Errorf("%v: left %v", err, s.has)
@@ -265,7 +271,7 @@ func TestAFailingUndoIsTriedAgain(t *testing.T) {
 	if err != nil || entries["lan"].Settled || len(entries["lan"].Plan.Steps) != 0 {
 		t.Errorf("%v: %+v", err, entries)
 	}
-	if err := s.open(t, dir, "boot-1").Recover(t.Context()); err != nil || len(s.has) != 0 {
+	if err := recovered(t, s.open(t, dir, "boot-1")); err != nil || len(s.has) != 0 {
 		t.Errorf("%v: left %v", err, s.has)
 	}
 }
@@ -292,7 +298,7 @@ func TestABrokenJournalStopsEverything(t *testing.T) {
 	if _, err := r.Entries(); err == nil {
 		t.Error("entries of a broken journal")
 	}
-	if err := r.Recover(t.Context()); err == nil {
+	if err := recovered(t, r); err == nil {
 		t.Error("recovered a broken journal")
 	}
 	if _, err := Open(filepath.Join(dir, "lan.json"), "b", nil); err == nil {

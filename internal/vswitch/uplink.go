@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"hawser/internal/host"
 )
@@ -16,6 +17,10 @@ const mappingsKey = "ovn-bridge-mappings"
 
 // userspace is the datapath_type of a bridge whose datapath is in ovs-vswitchd.
 const userspace = "netdev"
+
+// stepTimeout bounds one step while the database's server is away: a plan waits
+// for it as a whole, and not half-way.
+const stepTimeout = 5 * time.Second
 
 // Uplinks does the steps of a plan that Open vSwitch takes part in:
 // ActionBridge, ActionJoin and ActionMapping. All rows of a provider network
@@ -33,6 +38,8 @@ func (u Uplinks) Before(context.Context, host.Step) (string, error) { return "",
 // Do brings a step about. That the database has it is enough; ovs-vswitchd acts
 // when it can.
 func (u Uplinks) Do(ctx context.Context, step host.Step) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
 	up, owner := step.Uplink, UplinkOwner(step.Uplink.Provider)
 	have := u.All(owner)[owner]
 	switch step.Action {
@@ -51,6 +58,8 @@ func (u Uplinks) Do(ctx context.Context, step host.Step) error {
 
 // Undo takes a step back.
 func (u Uplinks) Undo(ctx context.Context, step host.Step) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
 	up, owner := step.Uplink, UplinkOwner(step.Uplink.Provider)
 	have := u.All(owner)[owner]
 	switch step.Action {

@@ -141,3 +141,18 @@ func (in Input) problem(reason, message string) *plan.Problem {
 	owner := logical.Owner{Kind: "ProviderNetworkNode", Name: in.Node.Name}
 	return &plan.Problem{Object: owner, Reason: plan.Reason(reason), Message: message}
 }
+
+// Renew is a plan that stands, for the NIC as it is now: after a boot its index
+// is another. It is not ok while the NIC is not there.
+func Renew(stands host.Plan, on host.Snapshot) (now host.Plan, ok bool) {
+	now.Steps = slices.Clone(stands.Steps)
+	for i := range now.Steps {
+		up := &now.Steps[i].Uplink
+		link, found := on.Link(up.NIC)
+		if !found {
+			return now, false
+		}
+		up.Index, up.MTU = link.Index, link.MTU
+	}
+	return now, true
+}

@@ -133,3 +133,17 @@ func TestAPlanIsTheSameAfterABoot(t *testing.T) {
 		t.Errorf("%v: %+v", problem, second)
 	}
 }
+
+func TestRenew(t *testing.T) {
+	stands := steps(host.Uplink{Provider: "lan", NIC: "eth0", Index: 2, MTU: 1500, Attachment: host.AttachPort})
+	now, ok := Renew(stands, host.Snapshot{Links: []host.Link{{Name: "eth0", Index: 7, MTU: 9000}}})
+	if !ok || now.Hash() != stands.Hash() || now.Steps[0].Uplink.Index != 7 || now.Steps[3].Uplink.MTU != 9000 || stands.Steps[0].Uplink.Index != 2 {
+		t.Errorf("%v %+v", ok, now)
+	}
+	if _, ok := Renew(stands, host.Snapshot{}); ok {
+		t.Error("renewed without the NIC")
+	}
+	if _, ok := Renew(host.Plan{}, host.Snapshot{}); !ok {
+		t.Error("taking back needs no NIC")
+	}
+}

@@ -1,0 +1,215 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/host"
+	nodeplan "hawser/internal/nodeplan/uplink"
+	"hawser/internal/plan"
+	"hawser/internal/steps"
+)
+
+// verdict is how it stands with one part.
+type verdict struct {
+	phase   kubeovnv1.NodePhase
+	reason  string
+	message string
+	step    string
+	result  *nodeplan.Result // nil where there is no plan
+	stands  bool             // the plan is carried out
+	state   host.UplinkState // of a shared uplink that stands
+	mended  []string         // what somebody else had undone
+}
+
+// settlePart plans, carries out what may be carried out, and reports.
+func (u *Uplinks) settlePart(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) error {
+	v, failed := u.judge(ctx, s, part)
+	u.remember(part.Spec.ProviderNetwork, v)
+	return errors.Join(failed, u.report(ctx, s, part, v))
+}
+
+// judge finds out how it stands with a part, and brings it on. An error is for
+// what has to be tried again soon and is nobody's mistake.
+func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) (verdict, error) {
+	provider := part.Spec.ProviderNetwork
+	if part.DeletionTimestamp != nil {
+		if err := u.release(ctx, provider); err != nil {
+			return verdict{phase: kubeovnv1.PhaseFailed, reason: reasonOf(err), message: err.Error()}, err
+		}
+		return verdict{phase: kubeovnv1.PhaseReleased, message: "nothing of ours is left on the NIC"}, nil
+	}
+	if !u.Edges.Switch.Connected() {
+		return verdict{phase: kubeovnv1.PhasePending, reason: kubeovnv1.ReasonOVSUnavailable, message: "the Open_vSwitch database of this node cannot be reached, and all stays as it is: see the ovs-ovn pod on this node"}, nil
+	}
+	result, problem := nodeplan.Plan(u.input(s, part))
+	if problem != nil {
+		return refused(s.entries[provider], problem), nil
+	}
+	if v, wait := u.waits(s.entries[provider], part, result); wait {
+		return v, nil
+	}
+	return u.carryOut(ctx, s, part, result)
+}
+
+func (u *Uplinks) input(s *scene, part *kubeovnv1.ProviderNetworkNode) nodeplan.Input {
+	in := nodeplan.Input{
+		Options: u.Options, Node: part, Host: s.host, Managed: s.managed, Userspace: u.Userspace(),
+		Stands: map[string]host.Plan{},
+	}
+	for provider, entry := range s.entries {
+		in.Stands[provider] = entry.Plan
+	}
+	for _, other := range s.parts {
+		if other.Name != part.Name && other.DeletionTimestamp == nil {
+			in.Others = append(in.Others, other)
+		}
+	}
+	return in
+}
+
+// refused tells of a mistake, or of a NIC that is not there. What stands from an
+// earlier plan stays.
+func refused(entry steps.Entry, problem *plan.Problem) verdict {
+	v := verdict{phase: kubeovnv1.PhaseFailed, reason: string(problem.Reason), message: problem.Message}
+	if v.reason == kubeovnv1.ReasonInterfaceNotFound {
+		v.phase = kubeovnv1.PhasePending
+	}
+	if len(entry.Plan.Steps) > 0 {
+		v.message += "; what was carried out before stays as it is"
+	}
+	return v
+}
+
+// waits tells whether a plan may not be carried out yet. One that is in the
+// journal was approved once, and needs nobody to stand again after a boot.
+func (u *Uplinks) waits(entry steps.Entry, part *kubeovnv1.ProviderNetworkNode, result *nodeplan.Result) (verdict, bool) {
+	hash := result.Plan.Hash()
+	v := verdict{result: result}
+	switch {
+	case entry.Plan.Hash() == hash:
+		return v, false
+	case part.Spec.DryRun:
+		v.phase, v.message = kubeovnv1.PhasePlanned, "this is a dry run: nothing is done"
+	case part.Spec.ApprovedPlan != hash:
+		v.phase, v.reason = kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn
+		v.message = fmt.Sprintf("plan %s waits to be approved", hash)
+	default:
+		held, why := u.holds.held(part.Spec.ProviderNetwork, hash, u.Now())
+		if !held {
+			return v, false
+		}
+		v.phase, v.reason, v.message, v.step = kubeovnv1.PhaseRolledBack, why.reason, why.message, why.step
+	}
+	return v, true
+}
+
+// carryOut brings a plan about, or confirms it.
+func (u *Uplinks) carryOut(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode, result *nodeplan.Result) (verdict, error) {
+	provider := part.Spec.ProviderNetwork
+	v := verdict{result: result, phase: kubeovnv1.PhaseRunning}
+	if !s.entries[provider].Settled {
+		if problem := u.unsupported(result); problem != "" {
+			v.phase, v.reason, v.message = kubeovnv1.PhaseFailed, kubeovnv1.ReasonKernelUnsupported, problem
+			return v, nil
+		}
+		if err := u.report(ctx, s, part, v); err != nil {
+			return v, err
+		}
+		log.FromContext(ctx).Info("carrying out the plan of an uplink", "provider", provider, "plan", result.Plan.Text())
+	}
+	if err := u.Edges.Journal.Settle(ctx, provider, result.Plan); err != nil {
+		return u.failed(provider, v, err)
+	}
+	u.holds.forget(provider)
+	v.phase, v.stands = kubeovnv1.PhaseReady, true
+	return v, u.follow(ctx, s, &v)
+}
+
+func (u *Uplinks) unsupported(result *nodeplan.Result) string {
+	if result.Uplink.Attachment != host.AttachShared {
+		return ""
+	}
+	if err := u.Edges.Taps.Supported(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// failed tells of a plan that could not be carried out. Rolled back, it is tried
+// again after a while; an outage on the way of what stands is tried again soon.
+func (u *Uplinks) failed(provider string, v verdict, err error) (verdict, error) {
+	v.reason, v.message = reasonOf(err), err.Error()
+	var step *steps.StepError
+	if errors.As(err, &step) {
+		v.step = step.Step.Text()
+	}
+	if errors.Is(err, steps.ErrRolledBack) {
+		v.phase = kubeovnv1.PhaseRolledBack
+		u.holds.hold(provider, v, u.Now())
+		return v, nil
+	}
+	v.phase = kubeovnv1.PhaseFailed
+	return v, err
+}
+
+// follow has what stands follow its NIC, and tells the programs which stations
+// are behind the bridge.
+func (u *Uplinks) follow(ctx context.Context, s *scene, v *verdict) error {
+	up := v.result.Uplink
+	if up.Attachment != host.AttachShared {
+		return nil
+	}
+	mended, err := u.Edges.Taps.Follow(ctx, up)
+	v.mended = mended
+	if err != nil {
+		return fmt.Errorf("follow %s: %w", up.NIC, err)
+	}
+	if _, err := u.Edges.Taps.Keep(ctx, up, behind(s.pods, up.Provider)); err != nil {
+		return fmt.Errorf("tell the uplink of %s which pods are behind it: %w", up.NIC, err)
+	}
+	if v.state, err = u.Edges.Taps.State(ctx, up); err != nil {
+		return fmt.Errorf("look at the uplink of %s: %w", up.NIC, err)
+	}
+	return nil
+}
+
+// reasonOf is the one word for an error of a step.
+func reasonOf(err error) string {
+	var step *steps.StepError
+	switch {
+	case errors.Is(err, host.ErrKernelUnsupported):
+		return kubeovnv1.ReasonKernelUnsupported
+	case errors.As(err, &step) && isOfSwitch(step.Step.Action):
+		return kubeovnv1.ReasonOVSUnavailable
+	}
+	return kubeovnv1.ReasonRolledBack
+}
+
+func isOfSwitch(action host.Action) bool {
+	return action == host.ActionBridge || action == host.ActionJoin || action == host.ActionMapping
+}
+
+// remember keeps what ADD asks for.
+func (u *Uplinks) remember(provider string, v verdict) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.here == nil {
+		u.here, u.why = map[string]host.Uplink{}, map[string]string{}
+	}
+	switch {
+	case v.stands:
+		u.here[provider] = v.result.Uplink
+		delete(u.why, provider)
+	case v.phase == kubeovnv1.PhaseReleased:
+		delete(u.here, provider)
+		delete(u.why, provider)
+	default:
+		delete(u.here, provider)
+		u.why[provider] = v.message
+	}
+}

@@ -1,0 +1,434 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/host"
+	nodeplan "hawser/internal/nodeplan/uplink"
+	"hawser/internal/steps"
+)
+
+// machine stands in for the host: it has what steps put there.
+type machine struct {
+	snapshot  host.Snapshot
+	managed   []host.ManagedDevice
+	connected bool
+	done      []string
+	fail      map[host.Action]error
+	supported error
+	kept      []string
+	behind    host.Behind
+	mended    []string
+	limits    []host.UplinkLimit
+}
+
+func (m *machine) Snapshot(context.Context) (host.Snapshot, error)       { return m.snapshot, nil }
+func (m *machine) Bridges() []host.Installed                             { return nil }
+func (m *machine) Connected() bool                                       { return m.connected }
+func (m *machine) Before(context.Context, host.Step) (string, error)     { return "", nil }
+func (m *machine) Supported() error                                      { return m.supported }
+func (m *machine) Devices(context.Context) ([]host.ManagedDevice, error) { return m.managed, nil }
+func (m *machine) Follow(context.Context, host.Uplink) ([]string, error) { return m.mended, nil }
+func (m *machine) State(context.Context, host.Uplink) (host.UplinkState, error) {
+	return host.UplinkState{Limits: m.limits}, nil
+}
+
+func (m *machine) Counters(host.Uplink) (host.UplinkCounters, error) {
+	return host.UplinkCounters{Spoofed: host.Tally{Frames: 3, Bytes: 180}}, nil
+}
+
+func (m *machine) Do(_ context.Context, step host.Step) error {
+	if err := m.fail[step.Action]; err != nil {
+		return err
+	}
+	if !slices.Contains(m.done, step.Text()) {
+		m.done = append(m.done, step.Text())
+	}
+	return nil
+}
+
+func (m *machine) Undo(_ context.Context, step host.Step) error {
+	m.done = slices.DeleteFunc(m.done, func(text string) bool { return text == step.Text() })
+	return nil
+}
+
+// network is the machine as NetworkManager and as the taps.
+type network struct{ *machine }
+
+func (n network) Keep(_ context.Context, devices ...string) (bool, error) {
+	n.kept = devices
+	return true, nil
+}
+
+type taps struct{ *machine }
+
+func (t taps) Keep(_ context.Context, _ host.Uplink, want host.Behind) (int, error) {
+	t.behind = want
+	return 0, nil
+}
+
+type stage struct {
+	*testing.T
+	uplinks *Uplinks
+	machine *machine
+	api     client.Client
+	events  *events.FakeRecorder
+	now     time.Time
+}
+
+var actions = []host.Action{
+	host.ActionBridge, host.ActionPair, host.ActionIsolate, host.ActionJoin, host.ActionLoad,
+	host.ActionFilter, host.ActionPromisc, host.ActionUp, host.ActionMapping,
+}
+
+func newStage(t *testing.T, objects ...client.Object) *stage {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), kubeovnv1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	m := &machine{connected: true, fail: map[host.Action]error{}, snapshot: host.Snapshot{
+		Links:     []host.Link{{Name: "eth0", Index: 2, MTU: 1500, MAC: host.MAC{2, 0, 0, 0, 0, 1}, Up: true, Carrier: true}, {Name: "eth1", Index: 3, MTU: 9000, Carrier: true}},
+		Addresses: []host.Address{{Link: "eth0", Prefix: netip.MustParsePrefix("192.0.2.11/24")}},
+	}}
+	edges := map[host.Action]steps.Edge{}
+	for _, action := range actions {
+		edges[action] = m
+	}
+	folder, err := os.MkdirTemp("/dev/shm", "hawser-uplinks-") // each step waits for the disk
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	journal, err := steps.Open(folder, "boot-1", edges)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&kubeovnv1.ProviderNetworkNode{}).WithObjects(objects...).Build()
+	s := &stage{T: t, machine: m, api: api, events: events.NewFakeRecorder(100), now: time.Unix(1e9, 0)}
+	s.uplinks = &Uplinks{
+		Node: "n1", Options: nodeplan.Options{Mark: host.UplinkMark}, Client: api, Events: s.events,
+		Edges:     Edges{Kernel: m, Switch: m, NetworkManager: network{m}, Taps: taps{m}, Journal: journal},
+		Userspace: func() bool { return false }, Now: func() time.Time { return s.now },
+	}
+	return s
+}
+
+func part(provider, nic string) *kubeovnv1.ProviderNetworkNode {
+	return &kubeovnv1.ProviderNetworkNode{
+		ObjectMeta: metav1.ObjectMeta{Name: provider + ".n1", UID: "uid-" + "x", Generation: 1, Finalizers: []string{kubeovnv1.Finalizer}},
+		Spec:       kubeovnv1.ProviderNetworkNodeSpec{ProviderNetwork: provider, Node: "n1", Interfaces: []string{nic}},
+	}
+}
+
+func (s *stage) reconcile() reconcile.Result {
+	s.Helper()
+	result, err := s.uplinks.Reconcile(s.Context(), reconcile.Request{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return result
+}
+
+func (s *stage) status(name string) kubeovnv1.ProviderNetworkNodeStatus {
+	s.Helper()
+	var part kubeovnv1.ProviderNetworkNode
+	if err := s.api.Get(s.Context(), client.ObjectKey{Name: name}, &part); err != nil {
+		s.Fatal(err)
+	}
+	return part.Status
+}
+
+// change edits a part as the controller does.
+func (s *stage) change(name string, edit func(*kubeovnv1.ProviderNetworkNode)) {
+	s.Helper()
+	var part kubeovnv1.ProviderNetworkNode
+	if err := s.api.Get(s.Context(), client.ObjectKey{Name: name}, &part); err != nil {
+		s.Fatal(err)
+	}
+	edit(&part)
+	if err := s.api.Update(s.Context(), &part); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *stage) approve(name string) {
+	s.Helper()
+	hash := s.status(name).PlanHash
+	s.change(name, func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.ApprovedPlan, p.Generation = hash, p.Generation+1 })
+}
+
+func (s *stage) expect(name string, phase kubeovnv1.NodePhase, reason string) kubeovnv1.ProviderNetworkNodeStatus {
+	s.Helper()
+	s.reconcile()
+	status := s.status(name)
+	if status.Phase != phase || status.Reason != reason {
+		s.Fatalf("phase %s, reason %s: %s; want %s %s", status.Phase, status.Reason, status.Message, phase, reason)
+	}
+	return status
+}
+
+func (s *stage) told() string {
+	text := ""
+	for len(s.events.Events) > 0 {
+		text += <-s.events.Events + "\n"
+	}
+	return text
+}
+
+// joined brings a part all the way.
+func joined(t *testing.T, objects ...client.Object) *stage {
+	t.Helper()
+	s := newStage(t, append(objects, part("lan", "eth0"))...)
+	s.expect("lan.n1", kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn)
+	s.approve("lan.n1")
+	s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+	return s
+}
+
+func TestANICJoinsWhenItIsItsTurn(t *testing.T) {
+	s := newStage(t, part("lan", "eth0"))
+	status := s.expect("lan.n1", kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn)
+	if len(s.machine.done) != 0 || !strings.Contains(status.Plan, "bridge frames between eth0") || status.Attachment != kubeovnv1.AttachmentShared {
+		t.Errorf("done %v, plan\n%s", s.machine.done, status.Plan)
+	}
+	if _, err := s.uplinks.MTU("lan"); err == nil || !strings.Contains(err.Error(), "waits to be approved") {
+		t.Error(err)
+	}
+	s.approve("lan.n1")
+	status = s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+	want := kubeovnv1.UplinkStatus{Name: "eth0", MAC: "02:00:00:00:00:01", MTU: 1500, Carrier: true, Attachment: kubeovnv1.AttachmentShared, State: kubeovnv1.UplinkActive}
+	if len(s.machine.done) != 7 || len(status.Interfaces) != 1 || status.Interfaces[0] != want || status.ObservedGeneration != 2 {
+		t.Errorf("done %v, status %+v", s.machine.done, status)
+	}
+	if c := status.Conditions; len(c) != 1 || c[0].Type != kubeovnv1.ConditionReady || c[0].Status != metav1.ConditionTrue {
+		t.Errorf("conditions %+v", c)
+	}
+	if mtu, err := s.uplinks.MTU("lan"); mtu != 1500 || err != nil {
+		t.Errorf("MTU %d, %v", mtu, err)
+	}
+	if got := s.told(); !strings.Contains(got, "Normal Waiting") || !strings.Contains(got, "Normal Running") || !strings.Contains(got, "Normal Ready") {
+		t.Errorf("told\n%s", got)
+	}
+	if !slices.Equal(s.machine.kept, []string{"br-lan", "hwo*", "hww*"}) {
+		t.Errorf("kept from NetworkManager: %v", s.machine.kept)
+	}
+	s.now = s.now.Add(time.Hour)
+	if s.expect("lan.n1", kubeovnv1.PhaseReady, ""); s.told() != "" {
+		t.Error("told again")
+	}
+}
+
+func TestADryRunDoesNothing(t *testing.T) {
+	dry := part("lan", "eth1")
+	dry.Spec.DryRun = true
+	s := newStage(t, dry)
+	if status := s.expect("lan.n1", kubeovnv1.PhasePlanned, ""); status.Attachment != kubeovnv1.AttachmentPort || len(s.machine.done) != 0 {
+		t.Errorf("%+v", status)
+	}
+}
+
+func TestARestartedAgentChangesNothing(t *testing.T) {
+	s := joined(t)
+	done := slices.Clone(s.machine.done)
+	s.uplinks = &Uplinks{
+		Node: "n1", Options: s.uplinks.Options, Client: s.api, Events: s.events, Edges: s.uplinks.Edges,
+		Userspace: s.uplinks.Userspace, Now: s.uplinks.Now,
+	}
+	if err := s.uplinks.Recover(t.Context()); err != nil || !slices.Equal(done, s.machine.done) {
+		t.Errorf("%v: %v", err, s.machine.done)
+	}
+	s.machine.done = nil // a boot
+	if err := s.uplinks.Recover(t.Context()); err != nil || !slices.Equal(done, s.machine.done) {
+		t.Errorf("%v: %v", err, s.machine.done)
+	}
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.ApprovedPlan = "" })
+	s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+}
+
+func TestProblemsAreToldAndTouchNothing(t *testing.T) {
+	s := newStage(t, part("lan", "eth9"))
+	s.expect("lan.n1", kubeovnv1.PhasePending, kubeovnv1.ReasonInterfaceNotFound)
+	if got := s.told(); !strings.Contains(got, "Warning InterfaceNotFound eth9: eth9 is not on this node") {
+		t.Error(got)
+	}
+	s.machine.snapshot.Links = append(s.machine.snapshot.Links, host.Link{Name: "eth9", Index: 9, MTU: 1500})
+	s.expect("lan.n1", kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn)
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.Attachment = kubeovnv1.AttachmentTakeover })
+	s.expect("lan.n1", kubeovnv1.PhaseFailed, kubeovnv1.ReasonUnsupported)
+	if len(s.machine.done) != 0 {
+		t.Errorf("done %v", s.machine.done)
+	}
+}
+
+func TestWhatStandsStaysThroughMistakesAndOutages(t *testing.T) {
+	s := joined(t)
+	s.machine.connected = false
+	s.expect("lan.n1", kubeovnv1.PhasePending, kubeovnv1.ReasonOVSUnavailable)
+	s.machine.connected = true
+	s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.Interfaces = []string{"typo"} })
+	status := s.expect("lan.n1", kubeovnv1.PhasePending, kubeovnv1.ReasonInterfaceNotFound)
+	if len(s.machine.done) != 7 || !strings.Contains(status.Message, "stays as it is") {
+		t.Errorf("%s: %v", status.Message, s.machine.done)
+	}
+	s.machine.fail[host.ActionMapping] = errors.New("no")
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.Interfaces = []string{"eth0"} })
+	if _, err := s.uplinks.Reconcile(t.Context(), reconcile.Request{}); err == nil || len(s.machine.done) != 7 {
+		t.Errorf("%v: %v", err, s.machine.done)
+	}
+	if status := s.status("lan.n1"); status.Phase != kubeovnv1.PhaseFailed || status.Reason != kubeovnv1.ReasonOVSUnavailable || !strings.HasPrefix(status.Step, "map network") {
+		t.Errorf("%+v", status)
+	}
+}
+
+func TestAFailureIsRolledBackAndTriedAgainLater(t *testing.T) {
+	s := newStage(t, part("lan", "eth0"))
+	s.machine.fail[host.ActionFilter] = fmt.Errorf("refused: %w", host.ErrKernelUnsupported)
+	s.reconcile()
+	s.approve("lan.n1")
+	status := s.expect("lan.n1", kubeovnv1.PhaseRolledBack, kubeovnv1.ReasonKernelUnsupported)
+	if len(s.machine.done) != 0 || !strings.HasPrefix(status.Step, "bridge frames") {
+		t.Errorf("%+v: %v", status, s.machine.done)
+	}
+	delete(s.machine.fail, host.ActionFilter)
+	if result := s.reconcile(); result.RequeueAfter != firstHold || len(s.machine.done) != 0 {
+		t.Errorf("rests %v, done %v", result.RequeueAfter, s.machine.done)
+	}
+	s.now = s.now.Add(firstHold)
+	s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+	if result := s.reconcile(); result.RequeueAfter != 0 {
+		t.Errorf("rests %v", result.RequeueAfter)
+	}
+}
+
+func TestRestsGrow(t *testing.T) {
+	var h holds
+	why := verdict{result: &nodeplan.Result{}}
+	now := time.Unix(0, 0)
+	for range 20 {
+		h.hold("lan", why, now)
+	}
+	if got := h.next(now); got != lastHold {
+		t.Errorf("rests %v", got)
+	}
+	if held, _ := h.held("lan", "another plan", now); held {
+		t.Error("another plan rests too")
+	}
+}
+
+func TestAKernelThatCannot(t *testing.T) {
+	s := newStage(t, part("lan", "eth0"), part("own", "eth1"))
+	s.machine.supported = fmt.Errorf("no cls_bpf: %w", host.ErrKernelUnsupported)
+	s.reconcile()
+	s.approve("lan.n1")
+	s.approve("own.n1")
+	s.expect("lan.n1", kubeovnv1.PhaseFailed, kubeovnv1.ReasonKernelUnsupported)
+	s.expect("own.n1", kubeovnv1.PhaseReady, "")
+}
+
+func TestReleasedWhenDeleted(t *testing.T) {
+	s := joined(t)
+	var gone kubeovnv1.ProviderNetworkNode
+	gone.Name = "lan.n1"
+	if err := s.api.Delete(t.Context(), &gone); err != nil {
+		t.Fatal(err)
+	}
+	s.expect("lan.n1", kubeovnv1.PhaseReleased, "")
+	if len(s.machine.done) != 0 {
+		t.Errorf("left on the host: %v", s.machine.done)
+	}
+	if _, err := s.uplinks.MTU("lan"); err == nil {
+		t.Error("it has an MTU still")
+	}
+}
+
+// TestSweep: the object went while no agent ran, or its finalizer was taken off.
+func TestSweep(t *testing.T) {
+	s := joined(t)
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Finalizers = nil })
+	var gone kubeovnv1.ProviderNetworkNode
+	gone.Name = "lan.n1"
+	if err := s.api.Delete(t.Context(), &gone); err != nil {
+		t.Fatal(err)
+	}
+	if s.reconcile(); len(s.machine.done) != 0 || s.machine.kept != nil {
+		t.Errorf("left on the host: %v, %v", s.machine.done, s.machine.kept)
+	}
+}
+
+func TestLeave(t *testing.T) {
+	s := joined(t)
+	if err := s.uplinks.Leave(t.Context()); err != nil || len(s.machine.done) != 0 || s.machine.kept != nil {
+		t.Errorf("%v: %v, %v", err, s.machine.done, s.machine.kept)
+	}
+	if s.reconcile(); len(s.machine.done) != 0 {
+		t.Errorf("it came back: %v", s.machine.done)
+	}
+}
+
+func podIn(name, provider, vlan, mac string) *corev1.Pod {
+	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "default", Annotations: map[string]string{
+		kubeovnv1.AnnotationProviderNetwork: provider, kubeovnv1.AnnotationVlanID: vlan, kubeovnv1.AnnotationMACAddress: mac,
+	}}}
+}
+
+func TestWhoIsBehindTheBridge(t *testing.T) {
+	bridge := podIn("bridge", "lan", "7", "02:00:00:00:00:03")
+	bridge.Annotations[kubeovnv1.AnnotationLayer2Forward] = "true"
+	over := podIn("over", "lan", "0", "02:00:00:00:00:04")
+	over.Status.Phase = corev1.PodSucceeded
+	s := joined(t, podIn("a", "lan", "0", "02:00:00:00:00:02"), bridge, over,
+		podIn("other", "wan", "0", "02:00:00:00:00:05"), podIn("early", "lan", "0", ""))
+	got := s.machine.behind
+	slices.SortFunc(got.Stations, func(a, b host.Station) int { return a.VLAN - b.VLAN })
+	want := []host.Station{{MAC: host.MAC{2, 0, 0, 0, 0, 2}}, {VLAN: 7, MAC: host.MAC{2, 0, 0, 0, 0, 3}}}
+	if !slices.Equal(got.Stations, want) || !got.Learn {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestWhatWasUndoneByOthersIsTold(t *testing.T) {
+	s := joined(t)
+	s.told()
+	s.machine.mended = []string{"eth0 was not promiscuous any more"}
+	s.machine.limits = []host.UplinkLimit{{Reason: "LROStuck", Message: "ethtool -K eth0 lro off fails"}}
+	status := s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+	if got := s.told(); !strings.Contains(got, "Warning Mended eth0 was not") || !strings.Contains(status.Message, "LROStuck") {
+		t.Errorf("told %q, message %q", got, status.Message)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	s := joined(t)
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(s.uplinks)
+	metrics, err := registry.Gather()
+	if err != nil || len(metrics) != 2 || len(metrics[0].Metric) != 11 {
+		t.Errorf("%v: %v", err, metrics)
+	}
+	for _, metric := range metrics[1].Metric {
+		if strings.Contains(metric.String(), "spoofed") && metric.GetCounter().GetValue() != 3 {
+			t.Errorf("spoofed frames: %v", metric)
+		}
+	}
+}

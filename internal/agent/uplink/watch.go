@@ -1,0 +1,116 @@
+package uplink
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	kubeovnv1 "hawser/api/v1"
+)
+
+// calm lets a burst of hints become one look at the host.
+const calm = 50 * time.Millisecond
+
+// Errors are tried again at growing intervals between these.
+const (
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+// forever keeps the manager waiting for an API server that is away.
+const forever = 365 * 24 * time.Hour
+
+// Register adds the reconciler to a manager, and has it recover what the journal
+// knows as soon as it starts. Each hint is a channel that says "the host
+// changed, look again".
+func (u *Uplinks) Register(mgr ctrl.Manager, hints ...<-chan struct{}) error {
+	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		if err := u.Recover(ctx); err != nil {
+			log.FromContext(ctx).Error(err, "cannot bring all uplinks back yet; the reconciler goes on")
+		}
+		return nil
+	}))
+	if err != nil {
+		return err
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("uplinks").
+		Watches(&kubeovnv1.ProviderNetworkNode{}, handler.EnqueueRequestsFromMapFunc(u.request), builder.WithPredicates(changed())).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(u.request), builder.WithPredicates(underlayPods())).
+		WatchesRawSource(u.listen(hints)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: 1,
+			CacheSyncTimeout:        forever,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
+		Complete(u)
+}
+
+// request is the same for every object: there is one node.
+func (u *Uplinks) request(context.Context, client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: u.Node}}}
+}
+
+// changed leaves out what this agent itself writes, the status.
+func changed() predicate.Predicate {
+	deleted := predicate.NewPredicateFuncs(func(object client.Object) bool { return object.GetDeletionTimestamp() != nil })
+	return predicate.Or(predicate.GenerationChangedPredicate{}, deleted)
+}
+
+// underlayPods are those in a provider network; all others are nothing to us.
+func underlayPods() predicate.Predicate {
+	notes := func(object client.Object) [4]string {
+		notes := object.GetAnnotations()
+		return [4]string{
+			notes[kubeovnv1.AnnotationProviderNetwork], notes[kubeovnv1.AnnotationVlanID],
+			notes[kubeovnv1.AnnotationMACAddress], notes[kubeovnv1.AnnotationLayer2Forward],
+		}
+	}
+	inOne := func(object client.Object) bool { return notes(object)[0] != "" }
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return inOne(e.Object) },
+		DeleteFunc: func(e event.DeleteEvent) bool { return inOne(e.Object) },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			old, isOld := e.ObjectOld.(*corev1.Pod)
+			now, isNow := e.ObjectNew.(*corev1.Pod)
+			return isOld && isNow && inOne(now) && (notes(old) != notes(now) || ended(old) != ended(now))
+		},
+	}
+}
+
+// listen turns hints into requests.
+func (u *Uplinks) listen(hints []<-chan struct{}) source.Source {
+	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		for _, hint := range hints {
+			go forward(ctx, hint, func() { queue.AddAfter(u.request(ctx, nil)[0], calm) })
+		}
+		return nil
+	})
+}
+
+func forward(ctx context.Context, hints <-chan struct{}, each func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, open := <-hints:
+			if !open {
+				return
+			}
+			each()
+		}
+	}
+}
