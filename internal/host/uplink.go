@@ -67,6 +67,8 @@ var ErrKernelUnsupported = errors.New("a shared uplink needs what this kernel do
 
 // Behind is what is behind the bridge of an uplink.
 type Behind struct {
+	// Stations are the addresses of local ports and of the chassis. One of them
+	// that is also the host's own or its next hop's is not believed.
 	Stations []Station
 	// Learn lets further stations be learned: there is a port with layer2_forward.
 	Learn bool
@@ -74,17 +76,17 @@ type Behind struct {
 
 // UplinkState is what is there of a shared uplink.
 type UplinkState struct {
-	Pair     bool   // both ends of the veth pair
-	Loaded   bool   // programs and maps are pinned, of this build and with these settings
-	Filtered bool   // all three programs see frames
-	Promisc  bool   // the NIC takes frames for other addresses
-	Hook     string // "tcx" or "clsact", where Filtered
-	Carrier  bool   // of the NIC
-	Limits   []UplinkLimit
+	Pair    bool   // both ends of the veth pair
+	Loaded  bool   // programs and maps are pinned, of this build and with these settings
+	Hook    string // "tcx" or "clsact", where all three programs see frames
+	Promisc bool   // the NIC takes frames for other addresses
+	Carrier bool   // of the NIC, which is also up
+	Limits  []UplinkLimit
 }
 
-// Attached tells whether frames pass between the NIC and the pair.
-func (s UplinkState) Attached() bool { return s.Pair && s.Loaded && s.Filtered && s.Promisc }
+// Attached tells whether frames pass between the NIC and the pair, as this build
+// would have it.
+func (s UplinkState) Attached() bool { return s.Pair && s.Loaded && s.Hook != "" && s.Promisc }
 
 // UplinkLimit is something that the NIC cannot do and a person should know: a
 // condition.
@@ -97,7 +99,8 @@ type UplinkLimit struct {
 type Tally struct{ Frames, Bytes uint64 }
 
 // UplinkCounters are what the programs of an uplink counted since they were
-// loaded first; they survive the agent.
+// loaded first; they survive the agent and its upgrades. A frame and each copy of
+// it count for themselves. "Switch" is the provider's bridge.
 type UplinkCounters struct {
 	WireToHost, WireToSwitch   Tally
 	HostToWire, HostToSwitch   Tally

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -11,53 +12,76 @@ import (
 	"hawser/internal/host"
 )
 
-// Notes of Uplinks.Before.
+// Notes of Uplinks.Before of ActionUp; of ActionIsolate it is the group's number.
 const (
 	wasUp   = "up"
 	wasDown = "down"
 )
 
-// Uplinks does the one step of a plan that sets a link: host.ActionUp, of a NIC
-// that is a port of the provider's bridge and of nobody else's.
+// Uplinks does the steps of a plan that set a link: host.ActionUp, of a NIC that
+// is a port of the provider's bridge and of nobody else's, and
+// host.ActionIsolate, of any port of the userspace datapath.
 type Uplinks struct{ *Client }
 
-// Before tells whether the NIC is up.
+// Before tells how the link is set.
 func (u Uplinks) Before(_ context.Context, step host.Step) (string, error) {
-	link, err := u.handle.LinkByName(step.Uplink.NIC)
-	if err != nil {
-		return "", fmt.Errorf("find %s: %w", step.Uplink.NIC, err)
-	}
-	if link.Attrs().RawFlags&unix.IFF_UP != 0 {
+	link, err := u.find(step)
+	switch {
+	case err != nil:
+		return "", err
+	case step.Action == host.ActionIsolate:
+		return strconv.FormatUint(uint64(link.Attrs().Group), 10), nil
+	case isUp(link):
 		return wasUp, nil
 	}
 	return wasDown, nil
 }
 
-// Do sets the NIC up.
+// Do sets the link.
 func (u Uplinks) Do(_ context.Context, step host.Step) error {
-	link, err := u.handle.LinkByName(step.Uplink.NIC)
-	if err != nil {
-		return fmt.Errorf("find %s: %w", step.Uplink.NIC, err)
+	link, err := u.find(step)
+	switch {
+	case err != nil:
+		return err
+	case step.Action == host.ActionIsolate && link.Attrs().Group != host.DeafGroup:
+		return u.handle.LinkSetGroup(link, host.DeafGroup)
+	case step.Action == host.ActionUp && !isUp(link):
+		return u.handle.LinkSetUp(link)
 	}
-	if link.Attrs().RawFlags&unix.IFF_UP != 0 {
-		return nil
-	}
-	return u.handle.LinkSetUp(link)
+	return nil
 }
 
-// Undo sets it down again if it was down. A NIC that is no longer there needs
-// nothing.
+// Undo sets it back. A link that is no longer there needs nothing.
 func (u Uplinks) Undo(_ context.Context, step host.Step) error {
-	if step.Before != wasDown {
+	link, err := u.find(step)
+	switch {
+	case errors.Is(err, host.ErrMissing):
 		return nil
+	case err != nil:
+		return err
+	case step.Action == host.ActionUp && step.Before == wasDown:
+		return u.handle.LinkSetDown(link)
+	case step.Action == host.ActionIsolate && step.Before != "":
+		group, err := strconv.ParseUint(step.Before, 10, 31)
+		if err != nil {
+			return fmt.Errorf("read the group that %s was in: %w", step.Uplink.Member(), err)
+		}
+		return u.handle.LinkSetGroup(link, int(group))
 	}
-	link, err := u.handle.LinkByName(step.Uplink.NIC)
-	var gone netlink.LinkNotFoundError
-	if errors.As(err, &gone) {
-		return nil
+	return nil
+}
+
+func (u Uplinks) find(step host.Step) (netlink.Link, error) {
+	name := step.Uplink.Member()
+	link, err := u.handle.LinkByName(name)
+	var missing netlink.LinkNotFoundError
+	if errors.As(err, &missing) {
+		return nil, fmt.Errorf("%s: %w", name, host.ErrMissing)
 	}
 	if err != nil {
-		return fmt.Errorf("find %s: %w", step.Uplink.NIC, err)
+		return nil, fmt.Errorf("find %s: %w", name, err)
 	}
-	return u.handle.LinkSetDown(link)
+	return link, nil
 }
+
+func isUp(link netlink.Link) bool { return link.Attrs().RawFlags&unix.IFF_UP != 0 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/vishvananda/netlink"
+
 	"hawser/internal/host"
 	"hawser/internal/kernel"
 	"hawser/test/netnstest"
@@ -42,7 +44,7 @@ func TestUplinkIsSetUpAndBack(t *testing.T) {
 	client := node(t)
 	netnstest.IP(t, "link add eth1 type veth peer name far1")
 	edge := kernel.Uplinks{Client: client}
-	step := host.Step{Action: host.ActionUp, Uplink: host.Uplink{NIC: "eth1"}}
+	step := host.Step{Action: host.ActionUp, Uplink: host.Uplink{NIC: "eth1", Attachment: host.AttachPort}}
 	isUp := func() bool {
 		got, err := client.Snapshot(t.Context())
 		if err != nil {
@@ -76,5 +78,32 @@ func TestUplinkIsSetUpAndBack(t *testing.T) {
 	}
 	if _, err := edge.Before(t.Context(), step); err == nil {
 		t.Error("saw a NIC that is not there")
+	}
+}
+
+func TestUplinkIsIsolatedAndBack(t *testing.T) {
+	client := node(t)
+	netnstest.IP(t, "link add eth1 type veth peer name far1")
+	netnstest.IP(t, "link set eth1 group 7")
+	edge := kernel.Uplinks{Client: client}
+	step := host.Step{Action: host.ActionIsolate, Uplink: host.Uplink{NIC: "eth1", Attachment: host.AttachPort}}
+	group := func() uint32 {
+		link, err := netlink.LinkByName("eth1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return link.Attrs().Group
+	}
+	var err error
+	if step.Before, err = edge.Before(t.Context(), step); err != nil || step.Before != "7" {
+		t.Errorf("before %q, %v", step.Before, err)
+	}
+	for range 2 {
+		if err := edge.Do(t.Context(), step); err != nil || group() != host.DeafGroup {
+			t.Errorf("group %d, %v", group(), err)
+		}
+	}
+	if err := edge.Undo(t.Context(), step); err != nil || group() != 7 {
+		t.Errorf("group %d, %v", group(), err)
 	}
 }
