@@ -179,3 +179,34 @@ func TestSharedUplinkUnseen(t *testing.T) {
 		t.Error("the control: a carrier lost for 20 ms was not seen as loss")
 	}
 }
+
+// TestUnderlayKeepalivedPods: Keepalived in pods of two nodes gives a virtual
+// address of the physical network to one of them, and to the other when the
+// first dies.
+func TestUnderlayKeepalivedPods(t *testing.T) {
+	u := newUnderlayNet(t, "vrrp")
+	const vip = "172.30.0.240"
+	for i, pod := range u.flat {
+		file := "/tmp/keepalived-" + pod.name
+		config := fmt.Sprintf("vrrp_instance pods {\n state BACKUP\n interface eth0\n virtual_router_id 60\n priority %d\n advert_int 1\n virtual_ipaddress {\n %s/24\n }\n}\n", 150-i, vip)
+		inNode(t, pod.node, "sh", "-c", "cat > "+file+".conf <<'END'\n"+config+"END")
+		start := fmt.Sprintf("setsid keepalived --dont-fork --log-console --use-file %s.conf --pid %s.pid --vrrp_pid %s.vrrp >%s.log 2>&1 </dev/null &", file, file, file, file)
+		if out, err := inPodNet(t, pod, "sh", "-c", start); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		t.Cleanup(func() { inNode(t, pod.node, "sh", "-c", "[ ! -e "+file+".pid ] || kill $(cat "+file+".pid)") })
+	}
+	holder := func(pod placed) {
+		t.Helper()
+		eventually(t, 30*time.Second, pod.name+" answers at "+vip, func() error {
+			out, err := run("", "exec", "flathost", "--", "curl", "-sS", "--max-time", "2", "http://"+vip+":8080/hostname")
+			if err == nil && out != pod.name {
+				err = fmt.Errorf("%s answers", out)
+			}
+			return err
+		})
+	}
+	holder(u.flat[0])
+	inNode(t, u.flat[0].node, "sh", "-c", "kill $(cat /tmp/keepalived-"+u.flat[0].name+".pid); rm -f /tmp/keepalived-"+u.flat[0].name+".pid")
+	holder(u.flat[1])
+}
