@@ -15,10 +15,6 @@ import (
 	"hawser/internal/host"
 )
 
-// ErrKernelUnsupported says that this kernel, or what a container lets us have of
-// it, cannot carry a shared uplink. The error around it says what is missing.
-var ErrKernelUnsupported = errors.New("a shared uplink cannot be had on this kernel")
-
 // Options are where an edge works; the zero value is a node's.
 type Options struct {
 	// Pins is the directory in a BPF filesystem, by default host.UplinkPins.
@@ -59,14 +55,14 @@ func (c *Client) Close() {
 	c.handle.Close()
 }
 
-// Supported gives ErrKernelUnsupported, with what is missing and what to do,
+// Supported gives host.ErrKernelUnsupported, with what is missing and what to do,
 // where no uplink can be shared. It changes nothing; whether the kernel also has
 // a hook for the programs shows when they are hung there.
 func (c *Client) Supported() error {
 	// Kernels before 5.11 book maps on RLIMIT_MEMLOCK; a refusal shows below.
 	_ = rlimit.RemoveMemlock()
 	if err := features.HaveProgramType(ebpf.SchedCLS); err != nil {
-		return fmt.Errorf("%w: it does not take eBPF programs for traffic control, which need CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and the agent's CAP_BPF or CAP_SYS_ADMIN: %w", ErrKernelUnsupported, err)
+		return fmt.Errorf("%w: it does not take eBPF programs for traffic control, which need CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and the agent's CAP_BPF or CAP_SYS_ADMIN: %w", host.ErrKernelUnsupported, err)
 	}
 	return c.checkPins()
 }
@@ -82,7 +78,7 @@ func (c *Client) checkPins() error {
 		if err == nil && found.Type == unix.BPF_FS_MAGIC {
 			return nil
 		}
-		return fmt.Errorf("%w: %s is in no BPF filesystem: run 'mount -t bpf bpf /sys/fs/bpf' on the node, and mount it into the agent's pod", ErrKernelUnsupported, c.options.Pins)
+		return fmt.Errorf("%w: %s is in no BPF filesystem: run 'mount -t bpf bpf /sys/fs/bpf' on the node, and mount it into the agent's pod", host.ErrKernelUnsupported, c.options.Pins)
 	}
 }
 

@@ -49,7 +49,7 @@ func (c *Client) attachFilter(h hook, device netlink.Link, program *ebpf.Program
 	filter := filterOf(h, device)
 	filter.Fd = program.FD()
 	if err := c.handle.FilterReplace(filter); err != nil {
-		return fmt.Errorf("%w: it has no filter bpf (CONFIG_NET_CLS_BPF): %w", ErrKernelUnsupported, err)
+		return fmt.Errorf("%w: it has no filter bpf (CONFIG_NET_CLS_BPF): %w", host.ErrKernelUnsupported, err)
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (c *Client) addQdisc(device netlink.Link) error {
 		return fmt.Errorf("%s has a qdisc ingress, beside which this kernel has no place for clsact: run 'tc qdisc del dev %s ingress' if nobody needs it", name, name)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: it has no qdisc clsact (CONFIG_NET_SCH_INGRESS): %w", ErrKernelUnsupported, err)
+		return fmt.Errorf("%w: it has no qdisc clsact (CONFIG_NET_SCH_INGRESS): %w", host.ErrKernelUnsupported, err)
 	}
 	return nil
 }

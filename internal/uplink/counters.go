@@ -8,33 +8,15 @@ import (
 	"hawser/internal/host"
 )
 
-// Tally counts frames and their bytes.
-type Tally struct{ Frames, Bytes uint64 }
-
-// Counters are what the programs of an uplink counted since they were loaded
-// first; they survive the agent and its upgrades. A frame and each copy of it
-// count for themselves. "Switch" is the provider's bridge.
-type Counters struct {
-	WireToHost, WireToSwitch Tally
-	HostToWire, HostToSwitch Tally
-	SwitchToWire             Tally
-	SwitchToHost             Tally
-	Flooded                  Tally // to both other ports, because the destination was unknown
-	Spoofed                  Tally // from the bridge, with the source of somebody else
-	Reflected                Tally // from the wire, with the source of one of ours
-	Guarded                  Tally // router advertisements and the like, kept from the host
-	Failed                   Tally // copies that the kernel refused
-}
-
 // Counters reads the counters of a loaded uplink.
-func (c *Client) Counters(u host.Uplink) (Counters, error) {
-	var found Counters
+func (c *Client) Counters(u host.Uplink) (host.UplinkCounters, error) {
+	var found host.UplinkCounters
 	tallies, err := c.openMap(u, mapTallies)
 	if err != nil {
 		return found, err
 	}
 	defer tallies.Close()
-	for i, into := range found.ordered() {
+	for i, into := range ordered(&found) {
 		if *into, err = readTally(tallies, uint32(i)); err != nil {
 			return found, fmt.Errorf("read the counters of uplink %s: %w", u.NIC, err)
 		}
@@ -43,16 +25,16 @@ func (c *Client) Counters(u host.Uplink) (Counters, error) {
 }
 
 // ordered is the order of bpf/maps.h.
-func (c *Counters) ordered() []*Tally {
-	return []*Tally{
+func ordered(c *host.UplinkCounters) []*host.Tally {
+	return []*host.Tally{
 		&c.WireToHost, &c.WireToSwitch, &c.HostToWire, &c.HostToSwitch, &c.SwitchToWire, &c.SwitchToHost,
 		&c.Flooded, &c.Spoofed, &c.Reflected, &c.Guarded, &c.Failed,
 	}
 }
 
 // readTally adds up what each processor counted.
-func readTally(from *ebpf.Map, index uint32) (sum Tally, err error) {
-	var each []Tally
+func readTally(from *ebpf.Map, index uint32) (sum host.Tally, err error) {
+	var each []host.Tally
 	if err := from.Lookup(index, &each); err != nil {
 		return sum, err
 	}

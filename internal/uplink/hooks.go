@@ -134,7 +134,7 @@ func programID(program *ebpf.Program) (ebpf.ProgramID, error) {
 	}
 	id, known := info.ID()
 	if !known {
-		return 0, fmt.Errorf("%w: programs have no number", ErrKernelUnsupported)
+		return 0, fmt.Errorf("%w: programs have no number", host.ErrKernelUnsupported)
 	}
 	return id, nil
 }

@@ -45,8 +45,6 @@ type station struct {
 
 func stationOf(s host.Station) station { return station{VLAN: uint16(s.VLAN), MAC: s.MAC} }
 
-func (s station) word() host.Station { return host.Station{VLAN: int(s.VLAN), MAC: s.MAC} }
-
 // errNotLoaded says that an uplink has no programs.
 var errNotLoaded = errors.New("its programs are not loaded")
 

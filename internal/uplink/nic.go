@@ -113,27 +113,21 @@ func (c *Client) setLRO(devices []string, on bool) {
 	}
 }
 
-// Limit is something that the NIC cannot do and a person should know: a condition.
-type Limit struct {
-	Reason  string // one of the Limit constants
-	Message string
-}
-
-// Reasons of a Limit.
+// Reasons of a host.UplinkLimit.
 const (
 	LimitLRO  = "LROStuck"    // received frames are merged and cannot be passed on
 	LimitVLAN = "VLANFilter"  // frames of VLANs that the host does not use are dropped
 	LimitXDP  = "XDPAttached" // an XDP program sees frames before us and may keep them
 )
 
-func (c *Client) limits(nic netlink.Link) ([]Limit, error) {
+func (c *Client) limits(nic netlink.Link) ([]host.UplinkLimit, error) {
 	names, err := c.members(nic)
 	if err != nil {
 		return nil, err
 	}
-	var out []Limit
+	var out []host.UplinkLimit
 	for _, name := range c.withLRO(names) {
-		out = append(out, Limit{LimitLRO, name + " keeps merging frames that it receives (LRO): switch it off in its driver's options, pods get no large frames otherwise"})
+		out = append(out, host.UplinkLimit{Reason: LimitLRO, Message: name + " keeps merging frames that it receives (LRO): switch it off in its driver's options, pods get no large frames otherwise"})
 	}
 	for _, name := range names {
 		link, err := c.find(name)
@@ -145,16 +139,16 @@ func (c *Client) limits(nic netlink.Link) ([]Limit, error) {
 	return out, nil
 }
 
-func limitsOf(link netlink.Link) (out []Limit) {
+func limitsOf(link netlink.Link) (out []host.UplinkLimit) {
 	name := link.Attrs().Name
 	if xdp := link.Attrs().Xdp; xdp != nil && xdp.Attached {
-		out = append(out, Limit{LimitXDP, fmt.Sprintf("an XDP program (number %d) on %s sees frames before the provider network does: pods lack whatever it keeps", xdp.ProgId, name)})
+		out = append(out, host.UplinkLimit{Reason: LimitXDP, Message: fmt.Sprintf("an XDP program (number %d) on %s sees frames before the provider network does: pods lack whatever it keeps", xdp.ProgId, name)})
 	}
 	if bridge, is := link.(*netlink.Bridge); is && bridge.VlanFiltering != nil && *bridge.VlanFiltering {
-		out = append(out, Limit{LimitVLAN, fmt.Sprintf("the Linux bridge %s filters VLANs: let those of the provider network through with 'bridge vlan add vid <VLAN> dev %s self'", name, name)})
+		out = append(out, host.UplinkLimit{Reason: LimitVLAN, Message: fmt.Sprintf("the Linux bridge %s filters VLANs: let those of the provider network through with 'bridge vlan add vid <VLAN> dev %s self'", name, name)})
 	}
 	if isVirtualFunction(name) {
-		out = append(out, Limit{LimitVLAN, name + " is a virtual function: its physical function has to be told to trust it ('ip link set <PF> vf <n> trust on spoofchk off') and which VLANs to pass"})
+		out = append(out, host.UplinkLimit{Reason: LimitVLAN, Message: name + " is a virtual function: its physical function has to be told to trust it ('ip link set <PF> vf <n> trust on spoofchk off') and which VLANs to pass"})
 	}
 	return out
 }

@@ -99,10 +99,8 @@ func (c *Client) unpinAll(u host.Uplink) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("unpin %s: %w", dir, err)
 	}
-	for _, dir := range []string{parent(dir), c.options.Pins} {
-		if err := os.Remove(dir); err != nil {
-			return nil // another uplink has pins there, or nothing is there
-		}
-	}
+	// The directories above stay as long as another uplink has pins there.
+	_ = os.Remove(parent(dir))
+	_ = os.Remove(c.options.Pins)
 	return nil
 }

@@ -174,7 +174,7 @@ func (c *Client) openProgram(u host.Uplink, name string) (*ebpf.Program, error) 
 // refusal tells a kernel that cannot from one that does not let us.
 func refusal(err error) error {
 	if errors.Is(err, ebpf.ErrNotSupported) {
-		return fmt.Errorf("%w: %w", ErrKernelUnsupported, err)
+		return fmt.Errorf("%w: %w", host.ErrKernelUnsupported, err)
 	}
 	return err
 }

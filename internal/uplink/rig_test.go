@@ -177,7 +177,7 @@ func (r *rig) listen() {
 	})
 }
 
-func (r *rig) counters() Counters {
+func (r *rig) counters() host.UplinkCounters {
 	r.t.Helper()
 	found, err := r.client.Counters(r.uplink)
 	r.must(err)

@@ -8,22 +8,8 @@ import (
 	"hawser/internal/host"
 )
 
-// State is what is there of an uplink.
-type State struct {
-	Pair    bool   // both ends of the veth pair
-	Loaded  bool   // programs and maps are pinned, of this build and with these settings
-	Hook    string // "tcx" or "clsact", where all three programs see frames
-	Promisc bool   // the NIC takes frames for other addresses
-	Carrier bool   // of the NIC, which is also up
-	Limits  []Limit
-}
-
-// Attached tells whether frames pass between the NIC and the pair, as this build
-// would have it.
-func (s State) Attached() bool { return s.Pair && s.Loaded && s.Hook != "" && s.Promisc }
-
 // State reads what is there; a NIC that is missing is host.ErrMissing.
-func (c *Client) State(ctx context.Context, u host.Uplink) (state State, err error) {
+func (c *Client) State(ctx context.Context, u host.Uplink) (state host.UplinkState, err error) {
 	if err := ctx.Err(); err != nil {
 		return state, err
 	}

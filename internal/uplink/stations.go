@@ -11,18 +11,9 @@ import (
 	"hawser/internal/host"
 )
 
-// Behind is what is behind the bridge of an uplink.
-type Behind struct {
-	// Stations are the addresses of local ports and of the chassis. One of them
-	// that is also the host's own or its next hop's is not believed.
-	Stations []host.Station
-	// Learn lets further stations be learned: there is a port with layer2_forward.
-	Learn bool
-}
-
 // Keep brings the stations behind the bridge to exactly what is wanted, and
 // counts what it had to change.
-func (c *Client) Keep(ctx context.Context, u host.Uplink, want Behind) (changed int, err error) {
+func (c *Client) Keep(ctx context.Context, u host.Uplink, want host.Behind) (changed int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}

@@ -88,7 +88,7 @@ func TestLearningBehindOVS(t *testing.T) {
 		r.listen()
 		r.want("wire host", ovs, frame{from: nested, to: everybody})
 		r.want("wire OVS", node, frame{from: guest, to: nested})
-		r.keep(Behind{Learn: true})
+		r.keep(host.Behind{Learn: true})
 		r.want("wire host", ovs, frame{from: nested, to: everybody})
 		r.want("OVS", node, frame{from: guest, to: nested})
 		r.want("OVS", wire, frame{from: outside, to: nested})
@@ -125,7 +125,7 @@ func TestAgeing(t *testing.T) {
 func TestSpoof(t *testing.T) {
 	forEachHook(t, func(t *testing.T, r *rig) {
 		r.listen()
-		r.keep(Behind{Learn: true})
+		r.keep(host.Behind{Learn: true})
 		r.want("host OVS", wire, frame{from: outside, to: everybody})
 		r.want("wire OVS", node, frame{from: guest, to: everybody})
 		for _, victim := range []host.MAC{outside, guest} {
@@ -145,7 +145,7 @@ func TestForgedHostAndGateway(t *testing.T) {
 	forEachHook(t, func(t *testing.T, r *rig) {
 		own := gatewayed(r)
 		r.listen()
-		r.keep(Behind{Learn: true})
+		r.keep(host.Behind{Learn: true})
 		r.want("host OVS", wire, frame{from: gateway, to: everybody})
 		for _, victim := range []host.MAC{own, gateway} {
 			r.want("", ovs, frame{from: victim, to: everybody})
@@ -153,7 +153,7 @@ func TestForgedHostAndGateway(t *testing.T) {
 		if got := r.counters(); got.Spoofed.Frames != 2 {
 			t.Errorf("counters are %+v", got)
 		}
-		r.keep(Behind{Stations: []host.Station{{MAC: own}, {MAC: gateway}}, Learn: true})
+		r.keep(host.Behind{Stations: []host.Station{{MAC: own}, {MAC: gateway}}, Learn: true})
 		r.want("host", wire, frame{from: outside, to: own})
 		r.want("wire", node, frame{from: own, to: gateway})
 		r.want("host OVS", wire, frame{from: gateway, to: everybody})
@@ -186,7 +186,7 @@ func TestMovedPod(t *testing.T) {
 func TestReflection(t *testing.T) {
 	forEachHook(t, func(t *testing.T, r *rig) {
 		attached(t, r)
-		r.keep(Behind{Stations: []host.Station{{MAC: pod}}, Learn: true})
+		r.keep(host.Behind{Stations: []host.Station{{MAC: pod}}, Learn: true})
 		r.want("wire host", ovs, frame{from: nested, to: everybody})
 		for range 3 {
 			r.want("host", wire, frame{from: pod, to: everybody})
@@ -258,7 +258,7 @@ func TestFourThousandStations(t *testing.T) {
 				r.want("host OVS", wire, frame{from: outside, to: everybody}) // keeps the sockets empty
 			}
 		}
-		r.keep(Behind{Stations: owned})
+		r.keep(host.Behind{Stations: owned})
 		for i := 0; i < count; i += 97 {
 			r.want("wire", node, frame{from: at(2, i), to: at(1, i)})
 			r.want("OVS", node, frame{from: at(2, i), to: at(3, i)})
@@ -268,7 +268,7 @@ func TestFourThousandStations(t *testing.T) {
 	})
 }
 
-func (r *rig) keep(want Behind) {
+func (r *rig) keep(want host.Behind) {
 	r.t.Helper()
 	_, err := r.client.Keep(r.t.Context(), r.uplink, want)
 	r.must(err)
