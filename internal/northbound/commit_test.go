@@ -204,6 +204,49 @@ func TestNobodyWaitsAlone(t *testing.T) {
 	}
 }
 
+// TestCrowdsKeepThePace: what comes after a shared transaction waits for more.
+// The pace here is so slow that only a full transaction ends the waiting.
+func TestCrowdsKeepThePace(t *testing.T) {
+	sizes := make(chan int, 10)
+	c := newCommitter(func(_ context.Context, operations []operation) ([]result, error) {
+		sizes <- len(operations) - 1 // the fence apart
+		return make([]result, len(operations)), nil
+	}, newFence(), must(newMetrics(nil)))
+	c.pace, c.sent, c.crowded = time.Hour, time.Now(), true
+	ctx, stop := context.WithCancel(t.Context())
+	var over sync.WaitGroup
+	over.Go(func() { c.run(ctx) })
+	for i := range 2 * maxOperations {
+		u := newUnit(pod(i))
+		u.operations = []operation{insert(row{table: "Logical_Switch", id: u.owner.Name})}
+		c.expected.Add(1)
+		c.hand(u)
+	}
+	for range 2 {
+		if size := <-sizes; size != maxOperations {
+			t.Errorf("a transaction of %d operations", size)
+		}
+	}
+	stop()
+	over.Wait()
+}
+
+// TestPatience: a crowd waits for the rest of the pace, a lone unit for company.
+func TestPatience(t *testing.T) {
+	c := &committer{pace: time.Hour}
+	if p := c.patience(); p != company {
+		t.Errorf("alone: %s", p)
+	}
+	c.crowded = true
+	if p := c.patience(); p != company {
+		t.Errorf("long after a crowd: %s", p)
+	}
+	c.sent = time.Now().Add(-time.Minute)
+	if p := c.patience(); p <= company || p > 59*time.Minute {
+		t.Errorf("a minute after a crowd: %s", p)
+	}
+}
+
 // TestServerTrouble: what is not about a unit hits all, and is not searched for.
 func TestServerTrouble(t *testing.T) {
 	for _, c := range []struct {

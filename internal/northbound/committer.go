@@ -16,6 +16,10 @@ const (
 	// company is how long a unit waits for others that are being planned. Nobody
 	// waits who is alone.
 	company = 2 * time.Millisecond
+	// pace is the time from one transaction to the next while each has several
+	// units to carry. For every transaction, however small, ovn-northd looks at
+	// all port groups, and every ovn-controller at what came of that.
+	pace = 50 * time.Millisecond
 )
 
 // errLost says that the connection went away with the outcome unknown.
@@ -31,10 +35,13 @@ type committer struct {
 	over     chan struct{}
 	deposed  func() // called when the fence refused a transaction
 	metrics  *metrics
+	pace     time.Duration
+	sent     time.Time // when the latest transaction went
+	crowded  bool      // it had several units
 }
 
 func newCommitter(transact transactor, f fence, m *metrics) *committer {
-	return &committer{transact: transact, fence: f, arrivals: make(chan *unit), over: make(chan struct{}), deposed: func() {}, metrics: m}
+	return &committer{transact: transact, fence: f, arrivals: make(chan *unit), over: make(chan struct{}), deposed: func() {}, metrics: m, pace: pace}
 }
 
 // hand gives in a unit that was expected; its result arrives in its channel.
@@ -55,6 +62,7 @@ func (c *committer) run(ctx context.Context) {
 	for c.gather(ctx, &waiting) {
 		var batch []*unit
 		batch, waiting = take(waiting)
+		c.sent, c.crowded = time.Now(), len(batch) > 1
 		c.commit(ctx, batch)
 	}
 	close(c.over)
@@ -62,22 +70,22 @@ func (c *committer) run(ctx context.Context) {
 }
 
 // gather waits for a unit and then for those that are about to come, until a
-// transaction is full or the time of company is over. It is false when ctx ends.
+// transaction is full or their time is over. It is false when ctx ends.
 func (c *committer) gather(ctx context.Context, waiting *[]*unit) bool {
-	timeout := time.NewTimer(company)
+	timeout := time.NewTimer(c.patience())
 	defer timeout.Stop()
 	for size := operations(*waiting); size < maxOperations; size = operations(*waiting) {
 		late := timeout.C
 		switch {
 		case len(*waiting) == 0:
 			late = nil
-		case c.expected.Load() == 0:
+		case !c.crowded && c.expected.Load() == 0:
 			late = ready
 		}
 		select {
 		case u := <-c.arrivals:
 			if len(*waiting) == 0 {
-				timeout.Reset(company)
+				timeout.Reset(c.patience())
 			}
 			c.expected.Add(-1)
 			*waiting = append(*waiting, u)
@@ -88,6 +96,15 @@ func (c *committer) gather(ctx context.Context, waiting *[]*unit) bool {
 		}
 	}
 	return ctx.Err() == nil
+}
+
+// patience is how long the first unit of a transaction waits for others. A crowd
+// keeps the pace; that ends with the first transaction of a single unit.
+func (c *committer) patience() time.Duration {
+	if !c.crowded {
+		return company
+	}
+	return max(company, c.pace-time.Since(c.sent))
 }
 
 // ready is a channel that never makes anyone wait.
