@@ -22,7 +22,8 @@ func scaled(s size) size {
 }
 
 // BenchmarkBurst binds many pods at once and compares the controller with a
-// bare client that makes the same API writes and nothing else.
+// bare client that makes the same API writes and nothing else. The load
+// generator's own watch of all pods, by which it counts, runs with both.
 func BenchmarkBurst(b *testing.B) {
 	for _, s := range []size{{20, 5, 1000}, {100, 20, 5000}} {
 		b.Run(fmt.Sprintf("%dx%dx%d", s.nodes, s.subnets, s.pods), func(b *testing.B) { burst(b, scaled(s)) })
@@ -34,21 +35,27 @@ func burst(b *testing.B, s size) {
 	l.chassis(s.nodes)
 	l.must(l.makeNodes(ctx, s.nodes))
 	l.must(l.makeSubnets(ctx, s.subnets))
+	seen := l.watchAllocations(ctx)
+	before := measure(l.pids())
 	start := time.Now()
 	l.must(l.bareClient(ctx, "bare", s))
+	l.must(seen.wait("bare", s.pods, time.Minute))
 	bare := float64(s.pods) / time.Since(start).Seconds()
+	b.Logf("bare client: CPU %v", measure(l.pids()).since(before))
 	l.must(l.deletePods(ctx, "bare", s))
 	l.must(l.deleteClaims(ctx, "bare", s))
 
 	l.startController()
 	l.serving()
 	l.calm()
-	seen := l.watchAllocations(ctx)
-	before, writes := measure(l.pids()), l.counted(ctx)
+	writes, transactions := l.counted(ctx), l.transactions()
+	before = measure(l.pids())
+	profiles := l.profile(ctx, b.Name())
 	start = time.Now()
 	l.must(l.makePods(ctx, "burst", s))
 	l.must(seen.wait("burst", s.pods, 10*time.Minute))
 	took := time.Since(start)
+	profiles()
 	l.calm()
 	spent := measure(l.pids()).since(before)
 	by, sum := increase(l.counted(ctx), writes)
@@ -59,8 +66,9 @@ func burst(b *testing.B, s size) {
 	b.ReportMetric(perPod(spent["northd"]), "northd-ms/pod")
 	b.ReportMetric(perPod(spent["nb"]), "nb-ms/pod")
 	b.ReportMetric(float64(sum-s.pods)/float64(s.pods), "api-writes/pod") // creating the pod itself apart
+	b.ReportMetric(float64(l.transactions()-transactions)/float64(s.pods), "nb-transactions/pod")
 	b.ReportMetric(float64(peakMemory(l.controller.Process.Pid)), "controller-MiB")
-	b.Logf("%v: bare client %.0f pods/s; API writes %v", s, bare, by)
+	b.Logf("%v: bare client %.0f pods/s; API writes %v; CPU %v", s, bare, by, spent)
 
 	writes = l.counted(ctx)
 	start = time.Now()

@@ -40,9 +40,11 @@ type lab struct {
 func newLab(b *testing.B) *lab {
 	b.Helper()
 	l := &lab{b: b, dir: b.TempDir()}
-	l.binary = filepath.Join(l.dir, "kube-ovn-controller")
-	if out, err := exec.Command("go", "build", "-o", l.binary, "hawser/cmd/kube-ovn-controller").CombinedOutput(); err != nil {
-		b.Fatalf("build the controller: %v\n%s", err, out)
+	if l.binary = os.Getenv("HAWSER_BENCH_CONTROLLER"); l.binary == "" {
+		l.binary = filepath.Join(l.dir, "kube-ovn-controller")
+		if out, err := exec.Command("go", "build", "-o", l.binary, "hawser/cmd/kube-ovn-controller").CombinedOutput(); err != nil {
+			b.Fatalf("build the controller: %v\n%s", err, out)
+		}
 	}
 	var err error
 	if l.api, err = apitest.Start(b.Context(), apitest.Find(b), l.dir); err != nil {
@@ -102,7 +104,7 @@ func (l *lab) startController() {
 	l.must(err)
 	defer log.Close()
 	l.controller = exec.Command(l.binary, "--kubeconfig", l.api.Kubeconfig, "--ovn-nb-addr", l.ovn.NB.Endpoint, "--ovn-sb-addr", l.ovn.SB.Endpoint,
-		"--default-cidr", "10.16.0.0/16", "--node-switch-cidr", "100.64.0.0/16", "--service-cluster-ip-range", "10.96.0.0/16", "--pprof-port", fmt.Sprint(controllerPort))
+		"--default-cidr", "10.16.0.0/16", "--node-switch-cidr", "100.64.0.0/16", "--service-cluster-ip-range", "10.96.0.0/16", "--pprof-port", fmt.Sprint(controllerPort), "--enable-pprof")
 	l.controller.Env = append(os.Environ(), "POD_NAMESPACE=kube-system", "POD_NAME=bench", "POD_IP=127.0.0.1", "POD_IPS=127.0.0.1")
 	l.controller.Stdout, l.controller.Stderr = log, log
 	l.controller.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -141,7 +143,10 @@ func (l *lab) serving() time.Duration {
 
 // pids names the processes whose CPU time counts.
 func (l *lab) pids() map[string]int {
-	pids := map[string]int{"northd": l.ovn.NorthdProcess(), "nb": l.ovn.NB.Process(), "sb": l.ovn.SB.Process(), "apiserver": l.api.PID}
+	pids := map[string]int{
+		"northd": l.ovn.NorthdProcess(), "nb": l.ovn.NB.Process(), "sb": l.ovn.SB.Process(),
+		"apiserver": l.api.PID, "etcd": l.api.EtcdPID, "load": os.Getpid(),
+	}
 	if l.controller != nil {
 		pids["controller"] = l.controller.Process.Pid
 	}

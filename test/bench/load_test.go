@@ -115,12 +115,17 @@ func (l *lab) deletePods(ctx context.Context, prefix string, s size) error {
 func (l *lab) bareClient(ctx context.Context, prefix string, s size) error {
 	return each(s.pods, func(i int) error {
 		pod := benchPod(prefix, i, s)
-		if _, err := l.client.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+		made, err := l.client.CoreV1().Pods(pod.Namespace).Create(ctx, pod, metav1.CreateOptions{})
+		if err != nil {
 			return err
 		}
 		address, mac := fmt.Sprintf("10.99.%d.%d", i/250, i%250+1), fmt.Sprintf("0a:00:00:00:%02x:%02x", i/256, i%256)
 		claim := &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "kubeovn.io/v1", "kind": "IP", "metadata": map[string]any{"name": pod.Name + "." + pod.Namespace},
+			"apiVersion": "kubeovn.io/v1", "kind": "IP", "metadata": map[string]any{
+				"name":        pod.Name + "." + pod.Namespace,
+				"labels":      map[string]any{"ovn.kubernetes.io/subnet": pod.Namespace, pod.Namespace: "", "ovn.kubernetes.io/node-name": pod.Spec.NodeName},
+				"annotations": map[string]any{"kubeovn.io/holder": "Pod/" + pod.Namespace + "/" + pod.Name, "kubeovn.io/holder-uid": string(made.UID)},
+			},
 			"spec": map[string]any{"podName": pod.Name, "namespace": pod.Namespace, "subnet": pod.Namespace, "nodeName": pod.Spec.NodeName,
 				"ipAddress": address, "v4IpAddress": address, "macAddress": mac, "v6IpAddress": "", "attachIps": []any{}, "attachMacs": []any{}, "attachSubnets": []any{}, "containerID": "", "podType": ""},
 		}}
@@ -128,7 +133,7 @@ func (l *lab) bareClient(ctx context.Context, prefix string, s size) error {
 			return err
 		}
 		patch := fmt.Sprintf(`{"metadata":{"annotations":{"ovn.kubernetes.io/allocated":"true","ovn.kubernetes.io/routed":"true","ovn.kubernetes.io/ip_address":%q,"ovn.kubernetes.io/mac_address":%q,"ovn.kubernetes.io/cidr":"10.99.0.0/16","ovn.kubernetes.io/gateway":"10.99.0.1","ovn.kubernetes.io/logical_switch":%q,"ovn.kubernetes.io/logical_router":"ovn-cluster","ovn.kubernetes.io/pod_nic_type":"veth-pair"}}}`, address, mac, pod.Namespace)
-		_, err := l.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		_, err = l.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 		return err
 	})
 }

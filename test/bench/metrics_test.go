@@ -4,15 +4,21 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
+	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
 
 var requestTotal = regexp.MustCompile(`^apiserver_request_total\{(.*)\} ([0-9.e+]+)$`)
 
-// writes counts the API server's writing requests so far, leases and events
-// apart, as "VERB resource".
+// uncounted are resources whose writes are not an object's cost. The endpoints
+// are the API server's own, which it writes every ten seconds.
+var uncounted = []string{"leases", "events", "endpoints", "endpointslices"}
+
+// writes counts the API server's writing requests so far, as "VERB resource".
 func (l *lab) writes(ctx context.Context) (map[string]int, error) {
 	body, err := l.client.Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
 	if err != nil {
@@ -27,13 +33,28 @@ func (l *lab) writes(ctx context.Context) (map[string]int, error) {
 			continue
 		}
 		verb, resource := label(match[1], "verb"), label(match[1], "resource")
-		if resource == "leases" || resource == "events" || !strings.Contains(" POST PUT PATCH APPLY DELETE ", " "+verb+" ") {
+		if slices.Contains(uncounted, resource) || !strings.Contains(" POST PUT PATCH APPLY DELETE ", " "+verb+" ") {
 			continue
 		}
 		value, _ := strconv.ParseFloat(match[2], 64)
 		count[verb+" "+resource] += int(value)
 	}
 	return count, lines.Err()
+}
+
+// transactions counts the northbound transactions of the controller so far.
+func (l *lab) transactions() int {
+	response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", controllerPort))
+	l.must(err)
+	defer response.Body.Close()
+	sum := 0.0
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if name, value, _ := strings.Cut(lines.Text(), " "); strings.HasPrefix(name, "hawser_northbound_transactions_total{") {
+			count, _ := strconv.ParseFloat(value, 64)
+			sum += count
+		}
+	}
+	return int(sum)
 }
 
 func label(labels, name string) string {
