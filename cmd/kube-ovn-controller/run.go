@@ -24,6 +24,7 @@ import (
 	"hawser/internal/controller/certificate"
 	"hawser/internal/controller/claim"
 	"hawser/internal/controller/options"
+	"hawser/internal/controller/provider"
 	"hawser/internal/ipam"
 	"hawser/internal/northbound"
 )
@@ -63,6 +64,7 @@ func run(ctx context.Context, o options.Options) error {
 		controller.Warm(ctx, mgr.GetCache()),
 		mgr.Add(&claim.Keeper{API: watching, Book: fabric.Claims.Book}),
 		mgr.Add(leader),
+		(provider.Desk{Cache: fabric.Cache, API: fabric.API, Events: fabric.Events, Cluster: fabric.Cluster}).AddControllers(mgr),
 	)
 	if err != nil {
 		return err

@@ -36,6 +36,7 @@ func CacheOptions() cache.Options {
 func Warm(ctx context.Context, informers cache.Informers) error {
 	for _, kind := range []client.Object{
 		&corev1.Namespace{}, &corev1.Node{}, &corev1.Pod{}, &appsv1.StatefulSet{}, &kubeovnv1.Vpc{}, &kubeovnv1.Subnet{},
+		&kubeovnv1.ProviderNetwork{}, &kubeovnv1.ProviderNetworkNode{}, &kubeovnv1.Vlan{},
 	} {
 		if _, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false)); err != nil {
 			return fmt.Errorf("watching %T: %w", kind, err)
@@ -71,8 +72,14 @@ func slimPod(pod *corev1.Pod) {
 
 func slimNode(node *corev1.Node) {
 	node.Spec = corev1.NodeSpec{}
-	node.Status = corev1.NodeStatus{Addresses: node.Status.Addresses}
-	slimMeta(&node.ObjectMeta)
+	status := corev1.NodeStatus{Addresses: node.Status.Addresses}
+	for _, c := range node.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
+		}
+	}
+	node.Status = status
+	node.Annotations = contractOnly(node.Annotations) // provider networks select by the labels
 }
 
 func slimStatefulSet(set *appsv1.StatefulSet) {

@@ -26,7 +26,10 @@ func (f *Fabric) Remember(ctx context.Context) error {
 		return err
 	}
 	for _, subnet := range subnets {
-		network, problems := overlay.Parse(f.Cluster, subnet)
+		network, problems, err := f.network(ctx, subnet)
+		if err != nil {
+			return err
+		}
 		if len(problems) == 0 && judgement.Holds(subnet.Status.Conditions, kubeovnv1.ConditionReady, subnet.Generation) {
 			f.learn(network)
 		}

@@ -9,7 +9,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	kubeovnv1 "hawser/api/v1"
 )
@@ -50,6 +49,8 @@ func (f wiring) addSubnets(mgr manager.Manager) error {
 		For(&kubeovnv1.Subnet{}, builder.WithPredicates(specChanged)).
 		Watches(&kubeovnv1.Subnet{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.neighboursOf), builder.WithPredicates(specChanged)).
 		Watches(&kubeovnv1.Vpc{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.subnetsOfVpc), builder.WithPredicates(existenceChanged)).
+		Watches(&kubeovnv1.Vlan{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.underlaySubnets)).
+		Watches(&kubeovnv1.ProviderNetwork{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.underlaySubnets), builder.WithPredicates(existenceChanged)).
 		WatchesRawSource(f.boxes.subnets).
 		Complete(&Subnets{f.Fabric})
 }
@@ -63,13 +64,12 @@ func (f wiring) addNodes(mgr manager.Manager) error {
 }
 
 func (f wiring) addPods(mgr manager.Manager) error {
-	pods := &Pods{Fabric: f.Fabric}
 	return builder.ControllerManagedBy(mgr).Named("pod").
 		WithOptions(controller.Options{MaxConcurrentReconciles: podWorkers}).
-		For(&corev1.Pod{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: pods.matters})).
+		For(&corev1.Pod{}, builder.WithPredicates(podChanged)).
 		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.podsOfStatefulSet), builder.WithPredicates(statefulSetChanged)).
 		WatchesRawSource(f.boxes.pods).
-		Complete(pods)
+		Complete(&Pods{Fabric: f.Fabric})
 }
 
 func (f wiring) addIPs(mgr manager.Manager) error {
@@ -80,8 +80,9 @@ func (f wiring) addIPs(mgr manager.Manager) error {
 
 func (f wiring) addUsage(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).Named("usage").
+		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		WatchesRawSource(f.boxes.usage).
-		Complete(newUsage(f.Fabric))
+		Complete(&Usage{f.Fabric})
 }
 
 func (f wiring) addNamespaces(mgr manager.Manager) error {

@@ -58,7 +58,10 @@ func (r *Subnets) judge(ctx context.Context, subnet *kubeovnv1.Subnet) (judgemen
 	if err != nil {
 		return judgement.Verdict{}, err
 	}
-	network, problems := overlay.Parse(r.Cluster, subnet)
+	network, problems, err := r.network(ctx, subnet)
+	if err != nil {
+		return judgement.Verdict{}, err
+	}
 	if len(problems) == 0 {
 		around.Misfit = r.Claims.Registry.Misfit(network.Space())
 	}
@@ -88,7 +91,10 @@ func (r *Subnets) surroundings(ctx context.Context) (around overlay.Surroundings
 // realise makes the network known to whoever wants an address, and writes its
 // rows. The switch comes last, so that no port waits for it longer than needed.
 func (r *Subnets) realise(ctx context.Context, subnet *kubeovnv1.Subnet) ([]plan.Problem, error) {
-	network, _ := overlay.Parse(r.Cluster, subnet)
+	network, _, err := r.network(ctx, subnet)
+	if err != nil {
+		return nil, err
+	}
 	lookout := r.room.Lookout(overlay.SubnetOwner(subnet.Name).String(), topicRows(overlay.VpcOwner(network.Vpc)), topicNetwork(r.Cluster.JoinSubnet))
 	r.learn(network)
 	in := overlay.SubnetInput{Cluster: r.Cluster, Network: network}
@@ -110,12 +116,16 @@ func (r *Subnets) realise(ctx context.Context, subnet *kubeovnv1.Subnet) ([]plan
 
 // learn makes a network's addresses available.
 func (f *Fabric) learn(network overlay.Network) {
+	before, known := f.networks.get(network.Name)
 	f.Claims.Registry.SetSubnet(network.Space())
 	f.networks.set(network)
 	f.room.Change(topicNetwork(network.Name))
 	f.room.Change(topicNetworks)
 	f.room.Change(topicSpace(network.Name))
 	f.boxes.usage.Add(requestFor(network.Name))
+	if known && before.Localnet != network.Localnet {
+		f.retag(network.Name)
+	}
 }
 
 // gatherNeighbours finds what a private subnet keeps out or lets in.

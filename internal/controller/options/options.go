@@ -26,7 +26,7 @@ type Options struct {
 	DefaultSubnet, DefaultCIDR, DefaultGateway, DefaultExcludeIPs string
 	DefaultGatewayCheck                                           bool
 	JoinSubnet, JoinCIDR, JoinGateway                             string
-	Vpc, ServiceCIDR                                              string
+	Vpc, ServiceCIDR, DefaultProvider                             string
 
 	Metrics, Pprof bool
 	Port           int
@@ -66,6 +66,8 @@ func (o *Options) Bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.JoinGateway, "node-switch-gateway", "", "gateway of that subnet (default: its first address)")
 	flags.StringVar(&o.Vpc, "cluster-router", "ovn-cluster", "name of the default VPC")
 	flags.StringVar(&o.ServiceCIDR, "service-cluster-ip-range", "10.96.0.0/12", "where ClusterIPs come from")
+
+	flags.StringVar(&o.DefaultProvider, "default-provider-name", "provider", "provider network of a Vlan that names none")
 
 	flags.BoolVar(&o.Metrics, "enable-metrics", true, "serve /metrics")
 	flags.BoolVar(&o.Pprof, "enable-pprof", false, "serve /debug/pprof")
@@ -140,6 +142,7 @@ func (o *Options) Cluster() overlay.Cluster {
 	services, _ := prefixesOf(o.ServiceCIDR) // Validate has read it
 	cluster := overlay.Cluster{
 		Vpc: o.Vpc, DefaultSubnet: o.DefaultSubnet, JoinSubnet: o.JoinSubnet, ServiceCIDRs: services,
+		DefaultProvider: o.DefaultProvider,
 	}
 	if host, err := netip.ParseAddr(o.ServiceHost); err == nil {
 		cluster.APIServers = append(cluster.APIServers, host.Unmap())

@@ -25,7 +25,7 @@ var harmless = map[string]string{
 	"cluster-tcp-loadbalancer": "cluster-tcp-loadbalancer", "cluster-udp-loadbalancer": "cluster-udp-loadbalancer",
 	"cluster-sctp-loadbalancer": "cluster-sctp-loadbalancer", "cluster-tcp-session-loadbalancer": "cluster-tcp-session-loadbalancer",
 	"cluster-udp-session-loadbalancer": "cluster-udp-session-loadbalancer", "cluster-sctp-session-loadbalancer": "cluster-sctp-session-loadbalancer",
-	"default-provider-name": "provider", "default-interface-name": "", "default-vlan-name": "ovn-vlan", "default-vlan-id": "1",
+	"default-interface-name": "", "default-vlan-name": "ovn-vlan", "default-vlan-id": "1",
 	"external-gateway-config-ns": "kube-system", "external-gateway-switch": "external", "external-gateway-net": "external",
 	"external-gateway-vlanid": "0", "image": "", "frr-image": "quay.io/frrouting/frr:10.5.1",
 	"bfd-min-tx": "100", "bfd-min-rx": "100", "detect-mult": "3",

@@ -53,12 +53,12 @@ func (c *cluster) addSubnet(subnet *kubeovnv1.Subnet, options Options) {
 		return
 	}
 	prefixes := parsePrefixes(spec.CIDRBlock)
+	if spec.Vlan != "" { // for the node, a network like any other outside
+		return
+	}
 	c.subnets = append(c.subnets, prefixes...)
 	if subnet.Name == options.JoinSubnet {
 		c.join = append(c.join, prefixes...)
-		return
-	}
-	if spec.Vlan != "" {
 		return
 	}
 	if spec.Private {

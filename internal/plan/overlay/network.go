@@ -56,6 +56,9 @@ func Parse(c Cluster, s *kubeovnv1.Subnet) (Network, []plan.Problem) {
 	case !empty:
 		n.Gateways = r.gateways(n.Prefixes, s.Spec.Gateway)
 	}
+	if n.Vlan != "" && s.Spec.NodeNetwork != "" {
+		r.report(plan.Malformed, "nodeNetwork %s is for tunnels, which a subnet with a vlan has none of; remove one of the two", s.Spec.NodeNetwork)
+	}
 	for _, text := range s.Spec.AllowSubnets {
 		if prefix, ok := r.prefix("allowSubnets", text); ok {
 			n.AllowSubnets = append(n.AllowSubnets, prefix)

@@ -11,7 +11,11 @@
 // When a field gets built, its line here goes.
 package support
 
-import v1 "hawser/api/v1"
+import (
+	"strings"
+
+	v1 "hawser/api/v1"
+)
 
 // field is a field by its path in the object, and whether the object sets it to
 // something with an effect.
@@ -23,15 +27,16 @@ type field struct {
 // Subnet is the fields of a subnet that are not built yet, by path.
 func Subnet(subnet *v1.Subnet) (blocking, others []string) {
 	spec := &subnet.Spec
-	centralized := spec.GatewayType == v1.GatewayCentralized
+	underlay := spec.Vlan != ""
+	centralized := !underlay && spec.GatewayType == v1.GatewayCentralized
 	blocking = paths(
-		// On the overlay, pods meant for a VLAN would sit on another network.
-		field{"spec.vlan", spec.Vlan != ""},
 		// An attachment's subnet must not become a primary network.
 		field{"spec.provider", spec.Provider != "" && spec.Provider != v1.ProviderOVN},
 		field{"spec.acls", len(spec.ACLs) > 0},
 		// What is meant to pass that gateway, often a firewall, would pass it by.
 		field{"spec.externalEgressGateway", spec.ExternalEgressGateway != ""},
+		// Pods would have a gateway that does not exist.
+		field{"spec.logicalGateway", underlay && spec.LogicalGateway},
 	)
 	others = paths(
 		field{"spec.gatewayType", centralized},
@@ -46,6 +51,8 @@ func Subnet(subnet *v1.Subnet) (blocking, others []string) {
 		field{"spec.enableLb", spec.EnableLb != nil && *spec.EnableLb},
 		field{"spec.enableMulticastSnoop", spec.EnableMulticastSnoop},
 		field{"spec.vips", len(spec.Vips) > 0},
+		field{"spec.u2oInterconnection", underlay && spec.U2OInterconnection},
+		field{"spec.enableExternalLBAddress", underlay && spec.EnableExternalLBAddress},
 	)
 	return blocking, others
 }
@@ -69,6 +76,36 @@ func Vpc(vpc *v1.Vpc) (blocking, others []string) {
 		field{"spec.bfdPort", spec.BFDPort != nil && spec.BFDPort.Enabled},
 	)
 	return blocking, others
+}
+
+// ProviderNetwork is the fields of a provider network that are not built yet, by
+// path.
+func ProviderNetwork(network *v1.ProviderNetwork) (blocking, others []string) {
+	spec := &network.Spec
+	several := len(spec.DefaultInterfaces) > 1 || strings.Contains(spec.DefaultInterface, ",")
+	for _, custom := range spec.CustomInterfaces {
+		several = several || len(custom.Interfaces) > 1
+	}
+	blocking = paths(
+		// Who asks for a way of attaching does not want another done to his NIC.
+		field{"spec.attachment: Takeover", spec.Attachment == v1.AttachmentTakeover},
+		// Several NICs without protection close loops.
+		field{"several interfaces", several},
+		field{"spec.mode: " + string(spec.Mode), spec.Mode != "" && spec.Mode != v1.UplinkBridge},
+	)
+	others = paths(
+		// A shared NIC keeps its name and its sub-interfaces anyway.
+		field{"spec.exchangeLinkName", spec.ExchangeLinkName},
+		field{"spec.vlanInterfaces", len(spec.VlanInterfaces) > 0},
+		field{"spec.preserveVlanInterfaces", spec.PreserveVlanInterfaces},
+		field{"spec.autoCreateVlanSubinterfaces", spec.AutoCreateVlanSubinterfaces},
+	)
+	return blocking, others
+}
+
+// Vlan is the fields of a Vlan that are not built yet, by path.
+func Vlan(vlan *v1.Vlan) (blocking, others []string) {
+	return nil, paths(field{"spec.providerInterfaceName", vlan.Spec.ProviderInterfaceName != ""})
 }
 
 // paths is those of the fields that are set.

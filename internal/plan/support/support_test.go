@@ -17,7 +17,10 @@ func TestSubnet(t *testing.T) {
 	cases := []struct{ name, spec, blocking, others string }{
 		{"all that is built", `{cidrBlock: 10.1.0.0/16, gateway: 10.1.0.1, excludeIps: [10.1.0.2], namespaces: [a], namespaceSelectors: [{}], default: true, protocol: IPv4, provider: ovn, vpc: red, mtu: 1400, private: true, allowSubnets: [10.2.0.0/16], natOutgoing: true, gatewayType: distributed, disableGatewayCheck: true}`, "", ""},
 		{"false and empty", `{vlan: "", acls: [], enableDHCP: false, enableLb: false, gatewayNode: ""}`, "", ""},
-		{"underlay", `{vlan: v7, u2oInterconnection: true}`, "spec.vlan", ""},
+		{"underlay", `{vlan: v7, disableGatewayCheck: true, gatewayType: centralized, gatewayNode: n1}`, "", ""},
+		{"underlay and overlay", `{vlan: v7, u2oInterconnection: true, u2oFeatures: {overlayOnlyRouting: true}, enableExternalLBAddress: true}`, "", "spec.u2oInterconnection spec.enableExternalLBAddress"},
+		{"underlay behind a router", `{vlan: v7, logicalGateway: true}`, "spec.logicalGateway", ""},
+		{"without a VLAN they have no effect", `{logicalGateway: true, u2oInterconnection: true, enableExternalLBAddress: true}`, "", ""},
 		{"attachment", `{provider: net1.default.ovn}`, "spec.provider", ""},
 		{"ACLs", `{acls: [{action: drop}], allowEWTraffic: true}`, "spec.acls", ""},
 		{"egress gateway", `{externalEgressGateway: 192.0.2.1, policyRoutingTableID: 9}`, "spec.externalEgressGateway", ""},
@@ -82,8 +85,15 @@ var withoutEffect = map[string][]string{
 		"policyRoutingPriority", "policyRoutingTableID",
 		// with enableDHCP, enableIPv6RA
 		"dhcpV4Options", "dhcpV6Options", "ipv6RAConfigs",
-		// with vlan
-		"enableExternalLBAddress", "logicalGateway", "u2oInterconnection", "u2oInterconnectionIP", "u2oFeatures",
+		"vlan",
+		// with u2oInterconnection
+		"u2oInterconnectionIP", "u2oFeatures",
+	},
+	"ProviderNetwork": {
+		"defaultInterface", "defaultInterfaces", "customInterfaces", "excludeNodes", "nodeSelector",
+		"attachment", "mode", "rollout", "dryRun", "trustPods",
+		// with several NICs
+		"loopProtection",
 	},
 }
 
@@ -92,18 +102,50 @@ var withoutEffect = map[string][]string{
 func TestNoFieldForgotten(t *testing.T) {
 	on := true
 	blocking, others := support.Subnet(&v1.Subnet{Spec: v1.SubnetSpec{
-		Vlan: "v", Provider: "a.b", ACLs: make([]v1.ACL, 1), ExternalEgressGateway: "g",
+		Provider: "a.b", ACLs: make([]v1.ACL, 1), ExternalEgressGateway: "g",
 		GatewayType: v1.GatewayCentralized, GatewayNode: "n", GatewayNodeSelectors: make([]metav1.LabelSelector, 1), EnableEcmp: true,
 		NatOutgoing: true, NatOutgoingPolicyRules: make([]v1.NatOutgoingPolicyRule, 1), RouteTable: "t", NodeNetwork: "n",
 		EnableDHCP: true, EnableIPv6RA: true, EnableLb: &on, EnableMulticastSnoop: true, Vips: []string{"v"},
 	}})
-	complete(t, reflect.TypeFor[v1.SubnetSpec](), slices.Concat(blocking, others), withoutEffect["Subnet"])
+	ofUnderlay, morePartly := support.Subnet(&v1.Subnet{Spec: v1.SubnetSpec{
+		Vlan: "v", LogicalGateway: true, U2OInterconnection: true, EnableExternalLBAddress: true,
+	}})
+	complete(t, reflect.TypeFor[v1.SubnetSpec](), slices.Concat(blocking, others, ofUnderlay, morePartly), withoutEffect["Subnet"])
 
 	blocking, others = support.Vpc(&v1.Vpc{Spec: v1.VpcSpec{
 		Namespaces: []string{"a"}, DefaultSubnet: "s", PolicyRoutes: make([]v1.PolicyRoute, 1), StaticRoutes: make([]v1.StaticRoute, 1),
 		VpcPeerings: make([]v1.VpcPeering, 1), EnableExternal: true, ExtraExternalSubnets: []string{"s"}, EnableBfd: true, BFDPort: &v1.BFDPort{Enabled: true},
 	}})
 	complete(t, reflect.TypeFor[v1.VpcSpec](), slices.Concat(blocking, others), nil)
+
+	_, others = support.ProviderNetwork(&v1.ProviderNetwork{Spec: v1.ProviderNetworkSpec{
+		ExchangeLinkName: true, VlanInterfaces: []string{"e.1"}, PreserveVlanInterfaces: true, AutoCreateVlanSubinterfaces: true,
+	}})
+	complete(t, reflect.TypeFor[v1.ProviderNetworkSpec](), others, withoutEffect["ProviderNetwork"])
+	_, others = support.Vlan(&v1.Vlan{Spec: v1.VlanSpec{ProviderInterfaceName: "e"}})
+	complete(t, reflect.TypeFor[v1.VlanSpec](), others, []string{"id", "provider", "vlanId"})
+}
+
+func TestProviderNetwork(t *testing.T) {
+	cases := []struct{ name, spec, blocking, others string }{
+		{"all that is built", `{defaultInterface: eth1, customInterfaces: [{interfaces: [eth2], nodes: [n1]}], excludeNodes: [n2], attachment: Shared, mode: Bridge, loopProtection: RSTP, trustPods: true, dryRun: true, rollout: {paused: true}}`, "", ""},
+		{"what a shared NIC keeps anyway", `{defaultInterface: eth1, exchangeLinkName: true, vlanInterfaces: [eth1.7], preserveVlanInterfaces: true}`, "", "spec.exchangeLinkName spec.vlanInterfaces spec.preserveVlanInterfaces"},
+		{"takeover", `{defaultInterface: eth1, attachment: Takeover}`, "spec.attachment: Takeover", ""},
+		{"several by commas", `{defaultInterface: "eth1,eth2"}`, "several interfaces", ""},
+		{"several of a node", `{defaultInterface: eth1, customInterfaces: [{interfaces: [eth1, eth2], nodes: [n1]}]}`, "several interfaces", ""},
+		{"a bond", `{defaultInterfaces: [eth1, eth2], mode: LACP}`, "several interfaces spec.mode: LACP", ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var network v1.ProviderNetwork
+			if err := yaml.UnmarshalStrict([]byte("spec: "+c.spec), &network); err != nil {
+				t.Fatal(err)
+			}
+			blocking, others := support.ProviderNetwork(&network)
+			check(t, "blocking", blocking, c.blocking)
+			check(t, "others", others, c.others)
+		})
+	}
 }
 
 func complete(t *testing.T, spec reflect.Type, listed, without []string) {

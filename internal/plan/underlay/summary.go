@@ -17,7 +17,8 @@ const (
 	reasonNone   = "NoNodes"
 	reasonDryRun = "DryRun"
 	reasonPaused = "Paused"
-	reasonUnder  = "InProgress"
+	// ReasonInProgress: nobody has to do anything.
+	ReasonInProgress = "InProgress"
 )
 
 // listedFailures is how many failures a status holds.
@@ -96,7 +97,7 @@ func (in Input) condition(s Summary, waiting []*kubeovnv1.ProviderNetworkNode) k
 	case pn.Spec.Rollout.Paused:
 		c.Reason, c.Message = reasonPaused, fmt.Sprintf("spec.rollout.paused: %s wait", count(len(waiting)))
 	default:
-		c.Reason = reasonUnder
+		c.Reason = ReasonInProgress
 		c.Message = fmt.Sprintf("%d of %s ready; next %s", s.Counts.Ready, count(int(s.Counts.Total)), progress(waiting))
 	}
 	if c.Reason == "" {
