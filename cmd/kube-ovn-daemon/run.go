@@ -65,9 +65,13 @@ func wire(ctx context.Context, mgr manager.Manager, o options.Options, state *ag
 	if err != nil {
 		return err
 	}
+	uplinks, err := newUplinks(mgr, o, links, local)
+	if err != nil {
+		return err
+	}
 	node := &agent.Node{
 		Name: o.Node, Options: o.Plan(), Client: mgr.GetClient(), Events: mgr.GetEventRecorder("kube-ovn-cni"),
-		Host: agent.Host{Switch: local, Kernel: links, Filter: filter}, State: state, Conflist: conflist(o),
+		Host: agent.Host{Switch: local, Kernel: links, Filter: filter}, State: state, Uplinks: uplinks, Conflist: conflist(o),
 	}
 	server := cni.New(cni.Config{
 		Socket: o.Socket, Pods: mgr.GetCache(), Switch: local, Links: links,
@@ -91,6 +95,7 @@ func newManager(cfg *rest.Config, o options.Options, state *agent.State) (manage
 			ByObject: map[client.Object]cache.ByObject{
 				&corev1.Pod{}:  {Field: fields.OneTermEqualSelector("spec.nodeName", o.Node)},
 				&corev1.Node{}: {Transform: agent.Slim},
+				part:           ownParts(o.Node),
 			},
 		},
 		HealthProbeBindAddress: "0",

@@ -19,7 +19,7 @@ func (n *Node) leave(ctx context.Context, node *corev1.Node) error {
 	if n.left {
 		return nil
 	}
-	removed := n.Conflist.remove()
+	removed := errors.Join(n.Conflist.remove(), n.Uplinks.Leave(ctx))
 	changed, err := n.Host.empty(ctx)
 	if err := errors.Join(removed, err); err != nil {
 		return fmt.Errorf("leave node %s: %w", node.Name, err)

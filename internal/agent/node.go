@@ -36,6 +36,8 @@ type Node struct {
 	Events events.EventRecorder
 	Host   Host
 	State  *State
+	// Uplinks are the NICs in provider networks.
+	Uplinks Uplinks
 	// Conflist is written once the node is ready; without a Path it is not.
 	Conflist File
 

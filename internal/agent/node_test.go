@@ -125,7 +125,7 @@ func newStage(t *testing.T, objects ...client.Object) stage {
 	}
 	recorder := events.NewFakeRecorder(100)
 	return stage{t: t, edge: e, api: api, writes: &writes, events: recorder, node: &Node{
-		Name: "n1", Client: api, Events: recorder, Host: Host{Switch: fakeSwitch{e}, Kernel: fakeKernel{e}, Filter: fakeFilter{e}}, State: &State{},
+		Name: "n1", Client: api, Events: recorder, Host: Host{Switch: fakeSwitch{e}, Kernel: fakeKernel{e}, Filter: fakeFilter{e}}, State: &State{}, Uplinks: fakeUplinks{e},
 		Options:  overlay.Options{Vpc: "ovn-cluster", JoinSubnet: "join", EncapCIDR: netip.MustParsePrefix("198.19.0.0/16")},
 		Conflist: File{Path: filepath.Join(t.TempDir(), "01-kube-ovn.conflist"), Content: []byte("{}\n")},
 	}}

@@ -8,7 +8,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/cniwire"
 	"hawser/internal/nodeplan/attachment"
 )
@@ -87,8 +86,11 @@ func (a *attacher) whileThere(ctx context.Context, pod cniwire.Pod) (context.Con
 func (a *attacher) address(ctx context.Context, call cniwire.Request) (plan attachment.Attachment, err error) {
 	bounded, cancel := context.WithTimeout(ctx, a.cfg.AddressWait)
 	defer cancel()
-	err = a.pods.await(bounded, call.Pod, func(pod *corev1.Pod) (err error) {
-		mtu := a.cfg.MTU(bounded, pod.Annotations[kubeovnv1.AnnotationLogicalSwitch])
+	err = a.pods.await(bounded, call.Pod, func(pod *corev1.Pod) error {
+		mtu, err := a.cfg.MTU(bounded, pod)
+		if err != nil {
+			return err
+		}
 		plan, err = attachment.Plan(pod, call, mtu)
 		return err
 	})

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -61,8 +62,8 @@ type Config struct {
 	Pods   Pods
 	Switch Switch
 	Links  Links
-	// MTU is that of new pods of a subnet.
-	MTU func(ctx context.Context, subnet string) int
+	// MTU is that of a new pod; the error says why it cannot have a network here.
+	MTU func(ctx context.Context, pod *corev1.Pod) (int, error)
 	// Ready says what the node still lacks before pods can be attached.
 	Ready func() error
 	// Readied gives a channel that is closed once the node lacks nothing, so that

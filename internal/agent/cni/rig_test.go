@@ -59,7 +59,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) config() Config {
 	return Config{
 		Pods: r.pods, Switch: r.vs, Links: r.links,
-		MTU: func(context.Context, string) int { return 1400 }, Ready: func() error { return nil },
+		MTU: func(context.Context, *corev1.Pod) (int, error) { return 1400, nil }, Ready: func() error { return nil },
 		AddressWait: 5 * time.Second, InstallWait: 5 * time.Second,
 	}
 }

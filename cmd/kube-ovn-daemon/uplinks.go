@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/agent/options"
+	agentuplink "hawser/internal/agent/uplink"
+	"hawser/internal/host"
+	"hawser/internal/kernel"
+	"hawser/internal/netmanager"
+	"hawser/internal/steps"
+	"hawser/internal/uplink"
+	"hawser/internal/vswitch"
+)
+
+// bootID tells one boot of the machine from the next (random(4)).
+const bootID = "/proc/sys/kernel/random/boot_id"
+
+// part is the kind of a node's part in a provider network.
+var part client.Object = &kubeovnv1.ProviderNetworkNode{}
+
+// ownParts has the cache hold the parts of one node only.
+func ownParts(node string) cache.ByObject {
+	return cache.ByObject{Label: labels.SelectorFromSet(labels.Set{kubeovnv1.LabelHostname: node})}
+}
+
+// newUplinks adds the reconciler of this node's uplinks to the manager.
+func newUplinks(mgr ctrl.Manager, o options.Options, links *kernel.Client, local *vswitch.Client) (*agentuplink.Uplinks, error) {
+	taps, err := uplink.Open(uplink.Options{})
+	if err != nil {
+		return nil, err
+	}
+	surroundings, err := kernel.Listen()
+	if err != nil {
+		return nil, err
+	}
+	journal, err := openJournal(o.Journal, links, local, taps)
+	if err != nil {
+		return nil, err
+	}
+	network := netmanager.New(netmanager.DefaultBus, netmanager.DefaultRules)
+	uplinks := &agentuplink.Uplinks{
+		Node: o.Node, Options: o.Uplinks(), Client: mgr.GetClient(), Events: mgr.GetEventRecorder("kube-ovn-cni"),
+		Edges:     agentuplink.Edges{Kernel: links, Switch: local, NetworkManager: network, Taps: taps, Journal: journal},
+		Userspace: func() bool { return local.ExternalID("ovn-bridge-datapath-type") == "netdev" },
+		Now:       time.Now,
+	}
+	if err := metrics.Registry.Register(uplinks); err != nil {
+		return nil, fmt.Errorf("register the metrics of uplinks: %w", err)
+	}
+	return uplinks, uplinks.Register(mgr, surroundings.Changed(), local.Changed(), network.Changed())
+}
+
+// openJournal says which edge does which step.
+func openJournal(folder string, links *kernel.Client, local *vswitch.Client, taps *uplink.Client) (*steps.Runner, error) {
+	boot, err := os.ReadFile(bootID)
+	if err != nil {
+		return nil, fmt.Errorf("tell this boot from others: %w", err)
+	}
+	bridges, nics := vswitch.Uplinks{Client: local}, kernel.Uplinks{Client: links}
+	return steps.Open(folder, strings.TrimSpace(string(boot)), map[host.Action]steps.Edge{
+		host.ActionBridge: bridges, host.ActionJoin: bridges, host.ActionMapping: bridges,
+		host.ActionUp: nics, host.ActionIsolate: nics,
+		host.ActionPair: taps, host.ActionLoad: taps, host.ActionFilter: taps, host.ActionPromisc: taps,
+	})
+}
