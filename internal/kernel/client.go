@@ -30,7 +30,7 @@ func Open() (*Client, error) {
 		handle.Close()
 		return nil, fmt.Errorf("open a netlink socket for routes: %w", err)
 	}
-	watcher, err := watch()
+	watcher, err := watch(matters)
 	if err != nil {
 		handle.Close()
 		routes.close()

@@ -10,12 +10,15 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path"
 	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/pflag"
 
+	"hawser/internal/host"
 	"hawser/internal/nodeplan/overlay"
+	"hawser/internal/nodeplan/uplink"
 )
 
 // Options configure the agent.
@@ -29,6 +32,10 @@ type Options struct {
 	EncapCIDR     string
 	Vpc           string
 	JoinSubnet    string
+
+	UplinkMark uint32
+	NICExclude []string
+	Journal    string
 
 	Socket    string
 	OVSSocket string
@@ -56,6 +63,10 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.EncapCIDR, "encap-cidr", "198.19.0.0/16", "where tunnels of the userspace datapath get their addresses from; unused in the LAN and as large as the join subnet")
 	flags.StringVar(&o.Vpc, "cluster-router", "ovn-cluster", "name of the default VPC")
 	flags.StringVar(&o.JoinSubnet, "node-switch", "join", "name of the subnet that nodes join the network by")
+
+	flags.Uint32Var(&o.UplinkMark, "uplink-mark", host.UplinkMark, "mark (skb->mark) of frames that a shared uplink has passed on; a number that nothing else on the node uses")
+	flags.StringSliceVar(&o.NICExclude, "nic-exclude", nil, "NICs that no provider network may use: names and patterns such as mgmt*, separated by commas")
+	flags.StringVar(&o.Journal, "uplink-journal", "/etc/origin/uplinks", "folder, on a disk, where the changes to NICs are noted before they are made")
 
 	flags.StringVar(&o.Socket, "bind-socket", "/run/openvswitch/kube-ovn-daemon.sock", "where the CNI plugin finds the agent")
 	flags.StringVar(&o.OVSSocket, "ovs-socket", "", "socket of the local Open vSwitch database (default: /run/openvswitch/db.sock)")
@@ -92,6 +103,14 @@ func (o *Options) Validate() error {
 	if _, err := o.encapCIDR(); err != nil {
 		errs = append(errs, err)
 	}
+	if o.UplinkMark == 0 {
+		errs = append(errs, errors.New("--uplink-mark: 0 is the mark of every frame; choose another number"))
+	}
+	for _, pattern := range o.NICExclude {
+		if _, err := path.Match(pattern, ""); err != nil {
+			errs = append(errs, fmt.Errorf("--nic-exclude: %q is not a name or a pattern such as mgmt*", pattern))
+		}
+	}
 	return errors.Join(append(errs, o.refuseUnbuilt()...)...)
 }
 
@@ -113,6 +132,11 @@ func (o *Options) Plan() overlay.Options {
 		Interface: o.Interface, MTU: o.MTU, EncapChecksum: o.EncapChecksum, EncapCIDR: encap,
 		Vpc: o.Vpc, JoinSubnet: o.JoinSubnet,
 	}
+}
+
+// Uplinks is what the planner of uplinks has to know.
+func (o *Options) Uplinks() uplink.Options {
+	return uplink.Options{Exclude: o.NICExclude, Mark: o.UplinkMark}
 }
 
 // Address is where health and metrics are served.

@@ -60,6 +60,18 @@ func TestMistakesAreFoundAtOnce(t *testing.T) {
 	}
 }
 
+func TestUplinks(t *testing.T) {
+	o, err := parse(t, onN1, "--nic-exclude=mgmt*,bond0", "--uplink-mark=7")
+	if err != nil || o.Uplinks().Mark != 7 || !slices.Equal(o.Uplinks().Exclude, []string{"mgmt*", "bond0"}) {
+		t.Errorf("%v, %+v", err, o.Uplinks())
+	}
+	for _, mistake := range []string{"--nic-exclude=[", "--uplink-mark=0"} {
+		if _, err := parse(t, onN1, mistake); err == nil {
+			t.Errorf("%s is taken", mistake)
+		}
+	}
+}
+
 func TestOther(t *testing.T) {
 	o, err := parse(t, onN1, "--encap-cidr=", "--ovs-socket=/tmp/db.sock")
 	if err != nil || o.Plan().EncapCIDR.IsValid() || o.OVSEndpoint() != "unix:/tmp/db.sock" {
