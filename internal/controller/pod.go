@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kubeovnv1 "hawser/api/v1"
@@ -25,7 +26,13 @@ import (
 // Pods gives each pod its address and its port.
 type Pods struct {
 	*Fabric
-	patched sync.Map // pod key → resourceVersion that our last patch was made on
+	patched sync.Map // pod key → patch, until the cache has seen it
+}
+
+// patch is what we have written into a pod last.
+type patch struct {
+	on     string // the resourceVersion that it was planned on
+	values map[string]*string
 }
 
 // Reconcile brings one pod, or what is left of it, to what it should be.
@@ -96,7 +103,7 @@ func (r *Pods) sources(ctx context.Context, pod *corev1.Pod) (sources, error) {
 // choose gathers for overlay.Choose: only the subnets that the pod could mean.
 func (r *Pods) choose(ctx context.Context, pod *corev1.Pod) ([]string, []plan.Problem, error) {
 	var ns corev1.Namespace
-	if err := r.Cache.Get(ctx, client.ObjectKey{Name: pod.Namespace}, &ns); err != nil {
+	if err := r.Cache.Get(ctx, client.ObjectKey{Name: pod.Namespace}, &ns, shared); err != nil {
 		return nil, nil, fmt.Errorf("reading the namespace of pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	subnets, err := r.bound(ctx, pod.Namespace)
@@ -166,7 +173,7 @@ func askOfPod(pod *corev1.Pod, list []claim.Source) claim.Ask {
 // server refuses if the name is another pod's by now.
 func (r *Pods) annotate(ctx context.Context, pod *corev1.Pod, want map[string]string) error {
 	key := client.ObjectKeyFromObject(pod)
-	if at, ok := r.patched.Load(key); ok && at == pod.ResourceVersion {
+	if last, ok := r.patched.Load(key); ok && last.(patch).on == pod.ResourceVersion {
 		return nil // the cache has not seen our patch yet
 	}
 	r.patched.Delete(key)
@@ -174,12 +181,39 @@ func (r *Pods) annotate(ctx context.Context, pod *corev1.Pod, want map[string]st
 	if len(missing) == 0 {
 		return nil
 	}
+	r.patched.Store(key, patch{on: pod.ResourceVersion, values: missing})
 	if err := patchAnnotations(ctx, r.API, pod, missing); err != nil {
+		r.patched.Delete(key)
 		return client.IgnoreNotFound(err)
 	}
-	r.patched.Store(key, pod.ResourceVersion)
 	podSeconds.Observe(sinceScheduled(pod))
 	return nil
+}
+
+// matters leaves out the update that our own patch has made: the pod was looked
+// at before, with nothing left to do.
+func (r *Pods) matters(e event.UpdateEvent) bool {
+	if !podChanged.Update(e) {
+		return false
+	}
+	key := client.ObjectKeyFromObject(e.ObjectNew)
+	last, ok := r.patched.Load(key)
+	if !ok || !isEcho(e, last.(patch).values) {
+		return true
+	}
+	r.patched.Delete(key)
+	return false
+}
+
+// isEcho tells whether nothing has changed but annotations, to these values.
+func isEcho(e event.UpdateEvent, values map[string]*string) bool {
+	before := e.ObjectOld.(*corev1.Pod).DeepCopy()
+	for key, value := range values {
+		if delete(before.Annotations, key); value != nil {
+			metav1.SetMetaDataAnnotation(&before.ObjectMeta, key, *value)
+		}
+	}
+	return !podChanged.Update(event.UpdateEvent{ObjectOld: before, ObjectNew: e.ObjectNew})
 }
 
 // withoutClaim does what the outcome of a claim asks for.

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	kubeovnv1 "hawser/api/v1"
 )
@@ -64,12 +65,13 @@ func (f wiring) addNodes(mgr manager.Manager) error {
 }
 
 func (f wiring) addPods(mgr manager.Manager) error {
+	pods := &Pods{Fabric: f.Fabric}
 	return builder.ControllerManagedBy(mgr).Named("pod").
 		WithOptions(controller.Options{MaxConcurrentReconciles: podWorkers}).
-		For(&corev1.Pod{}, builder.WithPredicates(podChanged)).
+		For(&corev1.Pod{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: pods.matters})).
 		Watches(&appsv1.StatefulSet{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.podsOfStatefulSet), builder.WithPredicates(statefulSetChanged)).
 		WatchesRawSource(f.boxes.pods).
-		Complete(&Pods{Fabric: f.Fabric})
+		Complete(pods)
 }
 
 func (f wiring) addIPs(mgr manager.Manager) error {
@@ -80,9 +82,8 @@ func (f wiring) addIPs(mgr manager.Manager) error {
 
 func (f wiring) addUsage(mgr manager.Manager) error {
 	return builder.ControllerManagedBy(mgr).Named("usage").
-		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).
 		WatchesRawSource(f.boxes.usage).
-		Complete(&Usage{f.Fabric})
+		Complete(newUsage(f.Fabric))
 }
 
 func (f wiring) addNamespaces(mgr manager.Manager) error {

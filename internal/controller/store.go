@@ -21,9 +21,10 @@ type Store struct {
 // shared makes reads from the cache return its own objects instead of copies.
 const shared = client.UnsafeDisableDeepCopy
 
-// get reads an object from the cache; found is false when there is none.
+// get reads an object from the cache, to look at and not to change; found is
+// false when there is none.
 func (s Store) get(ctx context.Context, key client.ObjectKey, into client.Object) (found bool, err error) {
-	err = s.Cache.Get(ctx, key, into)
+	err = s.Cache.Get(ctx, key, into, shared)
 	switch {
 	case err == nil:
 		return true, nil

@@ -2,21 +2,36 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"k8s.io/client-go/util/flowcontrol"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/ipam"
 )
 
-// usageInterval is how often the counts in a Subnet's status are written at
-// most. Nothing runs while no address changes hands.
-const usageInterval = time.Second
+const (
+	// usageInterval is how often the counts in one Subnet's status are written at
+	// most. Nothing runs while no address changes hands.
+	usageInterval = time.Second
+	// usageRate is how often those of all Subnets are, in a second, once
+	// usageBurst of them have been written at once. Such a write costs the API
+	// server as much as three pods, and goes to every node.
+	usageRate, usageBurst = 4, 10
+)
 
 // Usage keeps the counts in the status of each Subnet. Its queue takes a Subnet
 // up one interval after the first change, together with all changes since.
-type Usage struct{ *Fabric }
+type Usage struct {
+	*Fabric
+	turns flowcontrol.RateLimiter
+}
+
+func newUsage(f *Fabric) *Usage {
+	return &Usage{Fabric: f, turns: flowcontrol.NewTokenBucketRateLimiter(usageRate, usageBurst)}
+}
 
 // Reconcile writes the counts of one Subnet if they have changed.
 func (r *Usage) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -35,6 +50,10 @@ func (r *Usage) Reconcile(ctx context.Context, req reconcile.Request) (reconcile
 	if sameUsage(&subnet.Status, &next.Status) {
 		return reconcile.Result{}, nil
 	}
+	if err := r.turns.Wait(ctx); err != nil {
+		return reconcile.Result{}, fmt.Errorf("waiting to write the counts of subnet %s: %w", req.Name, err)
+	}
+	setUsage(&next.Status, r.Claims.Registry.Usage(req.Name))
 	return reconcile.Result{}, r.patchStatus(ctx, subnet, next)
 }
 
