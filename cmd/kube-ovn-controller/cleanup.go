@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/cmd/internal/program"
 	"hawser/internal/controller"
 	"hawser/internal/controller/finalizer"
 	"hawser/internal/controller/uninstall"
@@ -20,11 +21,11 @@ import (
 // finalizers off all objects. The chart runs it before it is uninstalled:
 // without us nobody else would.
 func cleanup(ctx context.Context) error {
-	cfg, err := restConfig("")
+	cfg, err := program.Server("", "kube-ovn-controller")
 	if err != nil {
 		return err
 	}
-	scheme, err := newScheme()
+	scheme, err := program.Scheme()
 	if err != nil {
 		return err
 	}

@@ -9,17 +9,14 @@ import (
 	"net"
 	"strconv"
 
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	kubeovnv1 "hawser/api/v1"
+	"hawser/cmd/internal/program"
 	"hawser/internal/controller"
 	"hawser/internal/controller/certificate"
 	"hawser/internal/controller/claim"
@@ -34,7 +31,7 @@ import (
 func run(ctx context.Context, o options.Options) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	cfg, err := restConfig(o.Kubeconfig)
+	cfg, err := program.Server(o.Kubeconfig, "kube-ovn-controller")
 	if err != nil {
 		return err
 	}
@@ -43,7 +40,7 @@ func run(ctx context.Context, o options.Options) error {
 	if err != nil {
 		return fmt.Errorf("preparing the controller: %w", err)
 	}
-	watching, err := client.NewWithWatch(cfg, client.Options{Scheme: mgr.GetScheme()})
+	watching, err := client.NewWithWatch(cfg, client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return fmt.Errorf("preparing the watch of IP objects: %w", err)
 	}
@@ -86,7 +83,7 @@ func newFabric(mgr manager.Manager, o options.Options) *controller.Fabric {
 }
 
 func newManager(cfg *rest.Config, o options.Options, health *controller.Health) (manager.Manager, error) {
-	scheme, err := newScheme()
+	scheme, err := program.Scheme()
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +93,7 @@ func newManager(cfg *rest.Config, o options.Options, health *controller.Health) 
 	}
 	return ctrl.NewManager(cfg, manager.Options{
 		Scheme:                 scheme,
+		MapperProvider:         program.Mapper,
 		Cache:                  controller.CacheOptions(),
 		HealthProbeBindAddress: "0",
 
@@ -125,24 +123,4 @@ func connect(ctx context.Context, api client.Client, o options.Options) (*northb
 		go certificates.Keep(ctx)
 	}
 	return northbound.Dial(ctx, cfg)
-}
-
-func newScheme() (*runtime.Scheme, error) {
-	scheme := runtime.NewScheme()
-	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), kubeovnv1.AddToScheme(scheme))
-}
-
-// restConfig finds the API server. Requests are not throttled here: the API
-// server's priority and fairness decides, and knows more.
-func restConfig(kubeconfig string) (*rest.Config, error) {
-	cfg, err := ctrl.GetConfig()
-	if kubeconfig != "" {
-		cfg, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("finding the API server: %w", err)
-	}
-	cfg.QPS = -1
-	cfg.UserAgent = "kube-ovn-controller"
-	return cfg, nil
 }

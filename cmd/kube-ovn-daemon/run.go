@@ -6,21 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	kubeovnv1 "hawser/api/v1"
+	"hawser/cmd/internal/program"
 	"hawser/internal/agent"
 	"hawser/internal/agent/cni"
 	"hawser/internal/agent/options"
@@ -31,7 +30,7 @@ import (
 
 // run wires the agent together and works until the context ends.
 func run(ctx context.Context, o options.Options) error {
-	cfg, err := restConfig(o.Kubeconfig)
+	cfg, err := program.Server(o.Kubeconfig, "kube-ovn-cni")
 	if err != nil {
 		return err
 	}
@@ -81,15 +80,21 @@ func wire(ctx context.Context, mgr manager.Manager, o options.Options, state *ag
 	return errors.Join(node.Register(mgr, links.Changed(), local.Changed(), filter.Changed()), mgr.Add(server))
 }
 
+// outage is how long a node that boots waits for the API server: for good, in
+// effect. To end and be started again would only take longer each time.
+const outage = 24 * time.Hour
+
 // newManager makes the cache, and serves health and metrics. Of pods it holds
 // those of this node only.
 func newManager(cfg *rest.Config, o options.Options, state *agent.State) (manager.Manager, error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), kubeovnv1.AddToScheme(scheme)); err != nil {
+	scheme, err := program.Scheme()
+	if err != nil {
 		return nil, err
 	}
 	return ctrl.NewManager(cfg, manager.Options{
-		Scheme: scheme,
+		Scheme:         scheme,
+		MapperProvider: program.Mapper,
+		Controller:     config.Controller{CacheSyncTimeout: outage},
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
@@ -110,19 +115,4 @@ func conflist(o options.Options) agent.File {
 		content = cni.Conflist(o.Socket)
 	}
 	return agent.File{Path: o.ConflistPath(), Content: content}
-}
-
-// restConfig finds the API server. Requests are not throttled here: the API
-// server's priority and fairness decides, and knows more.
-func restConfig(kubeconfig string) (*rest.Config, error) {
-	cfg, err := ctrl.GetConfig()
-	if kubeconfig != "" {
-		cfg, err = clientcmd.BuildConfigFromFlags("", kubeconfig)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("finding the API server: %w", err)
-	}
-	cfg.QPS = -1
-	cfg.UserAgent = "kube-ovn-cni"
-	return cfg, nil
 }
