@@ -43,9 +43,14 @@ func (h Host) apply(ctx context.Context, want host.Desired) (int, error) {
 	return r.changed, errors.Join(r.errs...)
 }
 
-// empty takes all that is ours away.
-func (h Host) empty(ctx context.Context) (int, error) {
+// empty takes all that is ours away. Pods that still run lose their link where
+// the datapath ends with ovs-vswitchd, before the host begins to hear them. The
+// next agent gives it back, should there be one.
+func (h Host) empty(ctx context.Context, userspace bool) (int, error) {
 	r := &run{}
+	if userspace {
+		r.step(h.Kernel.SetPodLinks(ctx, false))
+	}
 	h.applySwitch(ctx, r, host.Desired{})
 	r.step(h.Kernel.Apply(ctx, host.Network{}))
 	r.step(h.Filter.Filter(ctx, host.Filtering{}))

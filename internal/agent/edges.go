@@ -19,6 +19,8 @@ type Kernel interface {
 	Snapshot(ctx context.Context) (host.Snapshot, error)
 	Make(ctx context.Context, want []host.Link) (changed int, err error)
 	Apply(ctx context.Context, want host.Network) (changed int, err error)
+	// SetPodLinks sets all pods' ends at the switch up, or down.
+	SetPodLinks(ctx context.Context, up bool) (changed int, err error)
 }
 
 // Filter is the node's packet filter; *netfilter.Client is one.

@@ -20,7 +20,7 @@ func (n *Node) leave(ctx context.Context, node *corev1.Node) error {
 		return nil
 	}
 	removed := errors.Join(n.Conflist.remove(), n.Uplinks.Leave(ctx))
-	changed, err := n.Host.empty(ctx)
+	changed, err := n.Host.empty(ctx, n.Userspace())
 	if err := errors.Join(removed, err); err != nil {
 		return fmt.Errorf("leave node %s: %w", node.Name, err)
 	}

@@ -41,9 +41,10 @@ type Node struct {
 	// Conflist is written once the node is ready; without a Path it is not.
 	Conflist File
 
-	left bool            // the fabric is being uninstalled and this node is done
-	told map[string]bool // problems that an event has told of
-	why  *string         // what was logged as still missing, once anything was
+	raised bool            // pods' links are up, whatever an uninstallation did to them
+	left   bool            // the fabric is being uninstalled and this node is done
+	told   map[string]bool // problems that an event has told of
+	why    *string         // what was logged as still missing, once anything was
 }
 
 // Reconcile brings the node to what is wanted of it now. The request's name does
@@ -74,6 +75,10 @@ func (n *Node) settle(ctx context.Context, in overlay.Input) error {
 		return n.report(ctx, in.Node, errors.New(problems[0].Message))
 	}
 	changed, err := n.Host.apply(ctx, result.Desired)
+	if err == nil && !n.raised {
+		_, err = n.Host.Kernel.SetPodLinks(ctx, true)
+		n.raised = err == nil
+	}
 	if changed > 0 {
 		log.FromContext(ctx).Info("brought the node to what is wanted", "changes", changed)
 		changes.Add(float64(changed))

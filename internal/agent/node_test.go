@@ -76,6 +76,11 @@ func (f fakeKernel) Apply(_ context.Context, want host.Network) (int, error) {
 	return f.do("kernel", want)
 }
 
+func (f fakeKernel) SetPodLinks(_ context.Context, up bool) (int, error) {
+	f.applied["pod links"] = fmt.Sprint(up)
+	return 0, f.fail["pod links"]
+}
+
 type fakeFilter struct{ *edge }
 
 func (f fakeFilter) Filter(_ context.Context, want host.Filtering) (int, error) {
@@ -367,6 +372,10 @@ func TestUninstallationTakesAllAway(t *testing.T) {
 	if err := s.api.Update(t.Context(), node); err != nil {
 		t.Fatal(err)
 	}
+	if got := s.edge.applied["pod links"]; got != "true" {
+		t.Errorf("pods' links up: %s", got)
+	}
+	s.edge.ids[keyDatapath] = userspaceDatapath
 	s.edge.fail["filter"] = errors.New("nft: timeout")
 	if err := s.reconcile(); err == nil || s.conflistThere() {
 		t.Errorf("%v; the conflist is there: %v", err, s.conflistThere())
@@ -375,6 +384,9 @@ func TestUninstallationTakesAllAway(t *testing.T) {
 	s.mustReconcile()
 	if want := fmt.Sprintf("%+v", host.Network{}); s.edge.applied["kernel"] != want {
 		t.Errorf("left in the kernel: %s", s.edge.applied["kernel"])
+	}
+	if got := s.edge.applied["pod links"]; got != "false" {
+		t.Errorf("pods' links up: %s", got)
 	}
 	var left corev1.Node
 	if err := s.api.Get(t.Context(), client.ObjectKey{Name: "n1"}, &left); err != nil || left.Annotations[kubeovnv1.AnnotationChassis] != "" {

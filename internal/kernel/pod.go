@@ -100,6 +100,29 @@ func (c *Client) PodLinks(ctx context.Context) ([]host.PodLink, error) {
 	return found, nil
 }
 
+// SetPodLinks sets the host ends of all pods up, or down, and counts those that
+// were not.
+func (c *Client) SetPodLinks(ctx context.Context, up bool) (changed int, err error) {
+	work, err := c.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	set, word := c.handle.LinkSetDown, "down"
+	if up {
+		set, word = c.handle.LinkSetUp, "up"
+	}
+	for name, link := range work.links {
+		attrs := link.Attrs()
+		if link.Type() != "veth" || attrs.Alias == "" || attrs.Group != host.DeafGroup || up == (attrs.RawFlags&unix.IFF_UP != 0) {
+			continue
+		}
+		if err := set(link); !errors.Is(err, unix.ENODEV) { // else its pod went meanwhile
+			work.done(err, "set %s %s", name, word)
+		}
+	}
+	return work.result()
+}
+
 // podWork is one call for one cable, with a socket in the pod's namespace.
 type podWork struct {
 	want   host.PodLink

@@ -96,6 +96,23 @@ func TestPodLinkIsSilentAtTheHost(t *testing.T) {
 	}
 }
 
+func TestPodLinksDownAndUp(t *testing.T) {
+	c := openHere(t)
+	want := podLink(netnstest.New(t))
+	attach(t, c, want)
+	netnstest.IP(t, "link add stranger type veth peer name other")
+	for _, up := range []bool{false, true} {
+		for _, expected := range []int{1, 0} {
+			if changed, err := c.SetPodLinks(t.Context(), up); changed != expected || err != nil {
+				t.Errorf("up=%v changed %d links, want %d (%v)", up, changed, expected, err)
+			}
+		}
+		if err := c.Check(t.Context(), want); (err == nil) != up {
+			t.Errorf("up=%v: %v", up, err)
+		}
+	}
+}
+
 func TestPodRoutesAndNoDuplicateDetection(t *testing.T) {
 	c := openHere(t)
 	pod := netnstest.New(t)
