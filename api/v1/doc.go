@@ -15,4 +15,4 @@
 // +groupName=kubeovn.io
 package v1
 
-//go:generate go run sigs.k8s.io/controller-tools/cmd/controller-gen object crd paths=. output:crd:dir=../../charts/kube-ovn/templates/crds
+//go:generate go tool controller-gen object crd paths=. output:crd:dir=../../charts/kube-ovn/templates/crds

@@ -54,7 +54,6 @@ var rooms = []room{
 	{name: "controller", dirs: []string{"internal/controller"}, own: planned, others: runtime, never: drivers},
 	{name: "steps", dirs: []string{"internal/steps"}, own: words, others: []string{"github.com/go-logr/logr"}, never: slices.Concat(clients, drivers)},
 	{name: "agent", dirs: []string{"internal/agent"}, own: append(slices.Clone(planned), "internal/steps"), others: runtime, never: drivers},
-	{name: "deps", dirs: []string{"internal/deps"}, others: []string{""}},
 	{name: "command", dirs: []string{"cmd"}, own: []string{"api", "internal"}, others: []string{""}},
 	{name: "images", dirs: []string{"images"}, own: []string{"internal"}, others: []string{""}},
 	{name: "hack", dirs: []string{"hack"}, own: []string{"api", "internal", "images"}, others: []string{""}},

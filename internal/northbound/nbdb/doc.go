@@ -10,4 +10,4 @@
 // pruned schema and run go generate; a test compares the two.
 package nbdb
 
-//go:generate go run github.com/ovn-kubernetes/libovsdb/cmd/modelgen -extended -p nbdb -o . ovn-nb.ovsschema
+//go:generate go tool modelgen -extended -p nbdb -o . ovn-nb.ovsschema

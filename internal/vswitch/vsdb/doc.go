@@ -5,4 +5,4 @@
 // nothing. TestSchemaIsPartOfTheRealOne compares it with the real one.
 package vsdb
 
-//go:generate go run github.com/ovn-kubernetes/libovsdb/cmd/modelgen -extended -p vsdb -o . vswitch.ovsschema
+//go:generate go tool modelgen -extended -p vsdb -o . vswitch.ovsschema
