@@ -58,6 +58,9 @@ func newRig(t *testing.T, options Options) *rig {
 	netnstest.Enter(t)
 	far := netnstest.New(t)
 	far.Cable("nic", "far")
+	// An address that comes by itself, and is tentative first, is in no comparison.
+	netnstest.IP(t, "link set nic addrgenmode none")
+	netnstest.IP(t, "addr flush dev nic")
 	options.Pins = bpffs(t) + "/hawser"
 	client, err := Open(options)
 	if err != nil {
