@@ -113,14 +113,14 @@ func kindOf(interfaces map[string]map[string]dbus.Variant) string {
 	for name := range interfaces {
 		word, ok := strings.CutPrefix(name, devicePrefixKind)
 		if ok && word != "Statistics" {
-			return kinds(word)
+			return spelt(word)
 		}
 	}
 	return "unknown"
 }
 
-// kinds spells NetworkManager's words as nmcli does.
-func kinds(word string) string {
+// spelt is one of NetworkManager's words as nmcli spells it.
+func spelt(word string) string {
 	if word == "Wired" {
 		return "ethernet"
 	}

@@ -19,9 +19,12 @@ import (
 // alone by itself (85-nm-unmanaged.rules).
 const ruleFile = "86-hawser.rules"
 
-// ours are the kinds of device that we make, in NetworkManager's words. A device
-// of another kind is somebody else's, whatever its name.
-var ours = []string{"veth", "openvswitch", "ovsinterface", "ovsbridge", "ovsport", "generic", "tun", "macvlan"}
+// The devices that we make: their drivers, as udev learns them, and their kinds,
+// as NetworkManager calls those. A device of another kind is somebody else's,
+// whatever its name: a bridge br-lan may well be.
+const drivers = "veth|openvswitch|tun|macvlan"
+
+var kinds = []string{"veth", "openvswitch", "ovsinterface", "ovsbridge", "ovsport", "generic", "tun", "macvlan"}
 
 // Keep keeps devices of ours out of NetworkManager's hands: those that are there
 // at once, those to come by a rule of udev. Each is a name, or a pattern of
@@ -44,7 +47,7 @@ func ruleText(devices []string) string {
 	}
 	names := slices.Compact(slices.Sorted(slices.Values(devices)))
 	return "# Written by Hawser's node agent: the devices of the pod network are its own.\n" +
-		fmt.Sprintf("SUBSYSTEM==\"net\", KERNEL==%q, ENV{NM_UNMANAGED}=\"1\"\n", strings.Join(names, "|"))
+		fmt.Sprintf("SUBSYSTEM==\"net\", ENV{ID_NET_DRIVER}==%q, KERNEL==%q, ENV{NM_UNMANAGED}=\"1\"\n", drivers, strings.Join(names, "|"))
 }
 
 // writeRule replaces the file in one step, because udev may read it at any time.
@@ -95,7 +98,7 @@ func (c *Client) release(ctx context.Context, devices []string) (changed bool, e
 		if device.Name == "" || !device.Managed || !matchesAny(devices, device.Name) {
 			continue
 		}
-		if !slices.Contains(ours, device.Kind) {
+		if !slices.Contains(kinds, device.Kind) {
 			return changed, fmt.Errorf("%s is a %s that NetworkManager manages: it is not ours and stays as it is", device.Name, device.Kind)
 		}
 		call := conn.Object(service, at).CallWithContext(ctx, setProperty, 0, deviceInterface, "Managed", dbus.MakeVariant(false))

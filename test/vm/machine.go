@@ -22,8 +22,8 @@ type Input struct {
 	Script string
 	// Output takes what the script prints, as it prints it.
 	Output io.Writer
-	// Out is a directory that gets the machine's /out and the kernel's log;
-	// empty throws both away.
+	// Out is a directory that is made anew and gets the machine's /out and the
+	// kernel's log; empty throws both away.
 	Out string
 	// Loopback gives the machine an interface eth0 through which it reaches the
 	// loopback of the one it runs on, as Host.
@@ -165,11 +165,11 @@ func (r run) keep(ctx context.Context) error {
 	if r.Out == "" {
 		return nil
 	}
-	if err := os.MkdirAll(r.Out, 0o755); err != nil {
+	if err := errors.Join(os.RemoveAll(r.Out), os.MkdirAll(r.Out, 0o755)); err != nil {
 		return err
 	}
-	if err := os.Rename(r.path("kernel.log"), filepath.Join(r.Out, "kernel.log")); err != nil {
-		_ = place(r.path("kernel.log"), filepath.Join(r.Out, "kernel.log"))
+	if err := place(r.path("kernel.log"), filepath.Join(r.Out, "kernel.log")); err != nil {
+		return err
 	}
 	// A machine that died has written no archive.
 	_ = exec.CommandContext(context.WithoutCancel(ctx), "tar", "-xf", r.path("out.img"), "-C", r.Out).Run()
