@@ -41,7 +41,8 @@ func burst(b *testing.B, s size) {
 	l.must(l.bareClient(ctx, "bare", s))
 	l.must(seen.wait("bare", s.pods, time.Minute))
 	bare := float64(s.pods) / time.Since(start).Seconds()
-	b.Logf("bare client: CPU %v", measure(l.pids()).since(before))
+	alone := measure(l.pids()).since(before)
+	b.Logf("bare client: CPU %v", alone)
 	l.must(l.deletePods(ctx, "bare", s))
 	l.must(l.deleteClaims(ctx, "bare", s))
 
@@ -62,6 +63,7 @@ func burst(b *testing.B, s size) {
 	perPod := func(d time.Duration) float64 { return float64(d.Milliseconds()) / float64(s.pods) }
 	b.ReportMetric(float64(s.pods)/took.Seconds(), "pods/s")
 	b.ReportMetric(float64(s.pods)/took.Seconds()/bare, "of-bare-client")
+	b.ReportMetric(alone.sum().Seconds()/spent.sum().Seconds(), "of-bare-client-by-cpu")
 	b.ReportMetric(perPod(spent["controller"]), "controller-ms/pod")
 	b.ReportMetric(perPod(spent["northd"]), "northd-ms/pod")
 	b.ReportMetric(perPod(spent["nb"]), "nb-ms/pod")

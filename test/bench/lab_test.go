@@ -105,7 +105,7 @@ func (l *lab) startController() {
 	defer log.Close()
 	l.controller = exec.Command(l.binary, "--kubeconfig", l.api.Kubeconfig, "--ovn-nb-addr", l.ovn.NB.Endpoint, "--ovn-sb-addr", l.ovn.SB.Endpoint,
 		"--default-cidr", "10.16.0.0/16", "--node-switch-cidr", "100.64.0.0/16", "--service-cluster-ip-range", "10.96.0.0/16", "--pprof-port", fmt.Sprint(controllerPort), "--enable-pprof")
-	l.controller.Env = append(os.Environ(), "POD_NAMESPACE=kube-system", "POD_NAME=bench", "POD_IP=127.0.0.1", "POD_IPS=127.0.0.1")
+	l.controller.Env = append(os.Environ(), "POD_NAMESPACE=kube-system", "POD_NAME=bench", "POD_IP=127.0.0.1", "POD_IPS=127.0.0.1", "GOGC=200") // as the chart
 	l.controller.Stdout, l.controller.Stderr = log, log
 	l.controller.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	l.must(l.controller.Start())

@@ -57,3 +57,11 @@ func (u usage) since(before usage) usage {
 	}
 	return d
 }
+
+// sum is that of all processes.
+func (u usage) sum() (all time.Duration) {
+	for _, spent := range u {
+		all += spent
+	}
+	return all
+}
