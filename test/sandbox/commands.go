@@ -33,7 +33,7 @@ func root() *cobra.Command {
 	}
 	command.PersistentFlags().StringVar(&p.state, "state", state, "directory of the sandbox; another one is another sandbox (also $HAWSER_SANDBOX)")
 	command.PersistentFlags().StringVar(&p.source, "source", os.Getenv("HAWSER_SOURCE"), "root of the source tree (default: found from here, also $HAWSER_SOURCE)")
-	command.AddCommand(upCommand(&p), downCommand(&p), statusCommand(&p), kubeconfigCommand(&p), kubectlCommand(&p), helmCommand(&p),
+	command.AddCommand(upCommand(&p), downCommand(&p), prepareCommand(&p), statusCommand(&p), kubeconfigCommand(&p), kubectlCommand(&p), helmCommand(&p),
 		execCommand(&p), netnsCommand(&p), powerCommand(&p), lanCommand(&p), nicCommand(&p), hostCommand(&p), routerCommand(&p), loadCommand(&p), logsCommand(&p), reportCommand(&p), demoCommand(&p))
 	return command
 }
