@@ -133,8 +133,8 @@ func TestOutageOfDisk(t *testing.T) {
 }
 
 // TestPodsStartBesideTraffic: pods that start on a node cost the others there
-// nothing in the kernel datapath. In userspace each new port costs about one
-// packet in two (docs/troubleshooting.md): what is lost there is printed.
+// nothing in the kernel datapath. In userspace a new port may cost what goes
+// through a tunnel a packet (docs/troubleshooting.md): that is printed.
 func TestPodsStartBesideTraffic(t *testing.T) {
 	pods := twoTenants(t, "beside", 70)
 	a, b := pods[0], pods[1]
