@@ -22,6 +22,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"hawser/test/rootfs"
 )
 
 // adminToken is good for loopback only, where the server listens.
@@ -54,13 +56,17 @@ func Start(ctx context.Context, programs Programs, dir string) (*Server, error) 
 }
 
 func (s *Server) start(ctx context.Context, programs Programs, dir string) error {
+	tree, err := rootfs.Open(programs.Rootfs)
+	if err != nil {
+		return err
+	}
 	ports, err := freePorts(3)
 	if err != nil {
 		return err
 	}
 	etcd := fmt.Sprintf("http://127.0.0.1:%d", ports[0])
 	peer := fmt.Sprintf("http://127.0.0.1:%d", ports[1])
-	s.EtcdPID, err = s.run(dir, "etcd", append(rootfsProgram(programs.Rootfs, "/usr/bin/etcd"),
+	s.EtcdPID, err = s.run(dir, "etcd", tree.Command("usr/bin/etcd",
 		"--data-dir", filepath.Join(dir, "etcd"), "--unsafe-no-fsync", "--logger", "zap",
 		"--listen-client-urls", etcd, "--advertise-client-urls", etcd,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer))
@@ -111,13 +117,6 @@ func (s *Server) run(dir, name string, command []string) (int, error) {
 	}
 	s.processes = append(s.processes, process)
 	return process.Process.Pid, nil
-}
-
-// rootfsProgram runs a program of the root file system with its own loader and
-// libraries, so that the machine needs none of them.
-func rootfsProgram(rootfs, path string) []string {
-	return []string{filepath.Join(rootfs, "lib64/ld-linux-x86-64.so.2"), "--library-path",
-		filepath.Join(rootfs, "lib/x86_64-linux-gnu") + ":" + filepath.Join(rootfs, "usr/lib/x86_64-linux-gnu"), filepath.Join(rootfs, path)}
 }
 
 func writeSecrets(dir string) error {

@@ -1,10 +1,9 @@
 package apitest
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
+	"hawser/test/rootfs"
 	"hawser/test/sandbox/tools"
 )
 
@@ -12,26 +11,14 @@ import (
 // which takes minutes the first time.
 func Find(t testing.TB) Programs {
 	t.Helper()
-	builder := tools.Builder{Source: sourceRoot(t), Cache: tools.CacheDir(), Say: t.Logf}
+	source, err := rootfs.Source()
+	if err != nil {
+		t.Fatal(err)
+	}
+	builder := tools.Builder{Source: source, Cache: tools.CacheDir(), Say: t.Logf}
 	set, err := builder.Build(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return Programs{Rootfs: set.Rootfs, Kubernetes: set.Kubernetes}
-}
-
-// sourceRoot is the folder with go.mod: tests run in that of their package.
-func sourceRoot(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != "/"; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-	}
-	t.Fatal("not inside the source tree")
-	return ""
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+
+	"hawser/test/rootfs"
 )
 
 // Enter moves the test, for the rest of its life, into a fresh network
@@ -102,8 +104,9 @@ func IP(t *testing.T, format string, args ...any) {
 func NFT(t *testing.T) {
 	t.Helper()
 	needRoot(t)
-	root := rootfs(t)
-	script := fmt.Sprintf("#!/bin/sh\nexec %[1]s/lib64/ld-linux-x86-64.so.2 --library-path %[1]s/usr/lib/x86_64-linux-gnu %[1]s/usr/sbin/nft \"$@\"\n", root)
+	tree, err := rootfs.Find()
+	must(t, err, "find the root filesystem of nodes")
+	script := "#!/bin/sh\nexec " + strings.Join(tree.Command("usr/sbin/nft"), " ") + " \"$@\"\n"
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "nft"), []byte(script), 0o755), "write nft")
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
@@ -132,20 +135,6 @@ func Within(namespace string, f func() error) error {
 		done <- f()
 	}()
 	return <-done
-}
-
-// rootfs finds the root filesystem of nodes, and builds it when it is missing. A
-// machine that is such a node itself says so, as for package ovntest.
-func rootfs(t *testing.T) string {
-	t.Helper()
-	if root := os.Getenv("OVNTEST_ROOTFS"); root != "" {
-		return root
-	}
-	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "..", "..", "hack", "rootfs.sh")
-	path, err := exec.Command(script).Output()
-	must(t, err, "build the root filesystem of nodes")
-	return strings.TrimSpace(string(path))
 }
 
 func setLoopbackUp() error {

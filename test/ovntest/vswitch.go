@@ -26,5 +26,5 @@ func (d *Database) VSCtl(args ...string) string {
 
 // VSwitchSchema is the path of Open vSwitch's own schema.
 func VSwitchSchema(t testing.TB) string {
-	return filepath.Join(installed(t).root, "usr", "share", "openvswitch", "vswitch.ovsschema")
+	return installed(t).Path("usr/share/openvswitch/vswitch.ovsschema")
 }

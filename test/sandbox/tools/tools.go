@@ -22,6 +22,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"hawser/test/rootfs"
 )
 
 // Set is where the built things lie.
@@ -69,7 +71,7 @@ var kubernetesPrograms = []string{
 func (b Builder) Build(ctx context.Context) (Set, error) {
 	var set Set
 	var err error
-	if set.Rootfs, err = b.rootfs(ctx); err != nil {
+	if set.Rootfs, err = rootfs.Build(ctx, b.Source, b.Cache, os.Stderr); err != nil {
 		return set, err
 	}
 	if set.Kubernetes, err = b.module(ctx, "kubernetes", program{name: "kubernetes", pkg: ".", links: kubernetesPrograms, stamps: kubernetesStamps()}); err != nil {
@@ -99,17 +101,6 @@ func (b Builder) Build(ctx context.Context) (Set, error) {
 func (b Builder) Helm(ctx context.Context) (string, error) {
 	dir, err := b.module(ctx, "helm", program{name: "helm", pkg: "helm.sh/helm/v3/cmd/helm", stamps: helmStamps()})
 	return filepath.Join(dir, "helm"), err
-}
-
-func (b Builder) rootfs(ctx context.Context) (string, error) {
-	command := exec.CommandContext(ctx, filepath.Join(b.Source, "hack/rootfs.sh"))
-	command.Env = append(os.Environ(), "HAWSER_CACHE="+b.Cache)
-	command.Stderr = os.Stderr
-	out, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("build root file system: %w", err)
-	}
-	return strings.TrimSpace(string(out)), nil
 }
 
 // program is what is built from a module.
