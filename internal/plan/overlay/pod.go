@@ -50,6 +50,9 @@ func Pod(in PodInput) (logical.State, []plan.Problem) {
 	if in.Pod.Annotations[annotationPortSecurity] == "true" {
 		port.PortSecurity = port.Addresses
 	}
+	if in.Pod.Annotations[kubeovnv1.AnnotationLayer2Forward] == "true" {
+		port.Addresses = append(port.Addresses, "unknown") // frames that no port is known for
+	}
 	if in.Network.Vpc == in.Cluster.Vpc {
 		port.Groups = []string{NodeGroup(in.Pod.Spec.NodeName)}
 	}

@@ -27,7 +27,7 @@ func NodeLabels(name string, pn *kubeovnv1.ProviderNetwork, node *corev1.Node, p
 	case pn == nil || pn.DeletionTimestamp != nil:
 	case !Member(pn, node):
 		set(kubeovnv1.NodeLabelExclude, "true")
-	case part == nil || part.Status.Phase != kubeovnv1.PhaseReady:
+	case part == nil || part.DeletionTimestamp != nil || part.Status.Phase != kubeovnv1.PhaseReady:
 		set(kubeovnv1.NodeLabelReady, "false")
 	default:
 		set(kubeovnv1.NodeLabelReady, "true")

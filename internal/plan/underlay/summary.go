@@ -86,7 +86,7 @@ func (in Input) condition(s Summary, waiting []*kubeovnv1.ProviderNetworkNode) k
 	case s.Counts.Failed > 0:
 		first := s.Failures[0]
 		c.Reason = first.Reason
-		c.Message = fmt.Sprintf("%s not ready, %s of them: %s", count(int(s.Counts.Failed)), first.Node, first.Message)
+		c.Message = fmt.Sprintf("%s%s: %s", first.Node, more(int(s.Counts.Failed)-1), first.Message)
 		if len(in.stoppers()) > 0 && len(waiting) > 0 {
 			c.Message += fmt.Sprintf("; %s wait until that is mended", count(len(waiting)))
 		}
@@ -104,6 +104,14 @@ func (in Input) condition(s Summary, waiting []*kubeovnv1.ProviderNetworkNode) k
 		c.Reason = string(kubeovnv1.PhaseFailed)
 	}
 	return c
+}
+
+// more tells of how many others the same is true.
+func more(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %s more", count(n))
 }
 
 // progress says what the first few of the waiting nodes are at.
