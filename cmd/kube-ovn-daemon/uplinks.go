@@ -44,7 +44,7 @@ func newUplinks(mgr ctrl.Manager, o options.Options, links *kernel.Client, local
 	if err != nil {
 		return nil, err
 	}
-	journal, err := openJournal(o.Journal, links, local, taps)
+	journal, err := openJournal(o.Journal, edgesOf(links, local, taps))
 	if err != nil {
 		return nil, err
 	}
@@ -61,16 +61,21 @@ func newUplinks(mgr ctrl.Manager, o options.Options, links *kernel.Client, local
 	return uplinks, uplinks.Register(mgr, surroundings.Changed(), local.Changed(), network.Changed())
 }
 
-// openJournal says which edge does which step.
-func openJournal(folder string, links *kernel.Client, local *vswitch.Client, taps *uplink.Client) (*steps.Runner, error) {
+// openJournal makes the runner of plans.
+func openJournal(folder string, edges map[host.Action]steps.Edge) (*steps.Runner, error) {
 	boot, err := os.ReadFile(bootID)
 	if err != nil {
 		return nil, fmt.Errorf("tell this boot from others: %w", err)
 	}
+	return steps.Open(folder, strings.TrimSpace(string(boot)), edges)
+}
+
+// edgesOf says who does which step.
+func edgesOf(links *kernel.Client, local *vswitch.Client, taps *uplink.Client) map[host.Action]steps.Edge {
 	bridges, nics := vswitch.Uplinks{Client: local}, kernel.Uplinks{Client: links}
-	return steps.Open(folder, strings.TrimSpace(string(boot)), map[host.Action]steps.Edge{
+	return map[host.Action]steps.Edge{
 		host.ActionBridge: bridges, host.ActionJoin: bridges, host.ActionMapping: bridges,
 		host.ActionUp: nics, host.ActionIsolate: nics,
 		host.ActionPair: taps, host.ActionLoad: taps, host.ActionFilter: taps, host.ActionPromisc: taps,
-	})
+	}
 }
