@@ -1,13 +1,7 @@
 package uplink
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -200,20 +194,6 @@ func TestLimits(t *testing.T) {
 	if len(state.Limits) != 1 || state.Limits[0].Reason != LimitXDP || !strings.Contains(state.Limits[0].Message, "nic") {
 		t.Errorf("limits are %+v", state.Limits)
 	}
-}
-
-// TestObjectIsOfItsSource: nobody forgot to run hack/ebpf.sh.
-func TestObjectIsOfItsSource(t *testing.T) {
-	out, err := exec.Command("../../hack/ebpf.sh", "--check").CombinedOutput()
-	if err != nil {
-		t.Errorf("%v: %s", err, out)
-	}
-	committed, err := os.ReadFile(filepath.Join("bpf", "switch.o"))
-	if err != nil || !bytes.Equal(committed, object) {
-		t.Errorf("the object of this build is not the committed one (%v)", err)
-	}
-	sum := sha256.Sum256(object)
-	t.Log("object", hex.EncodeToString(sum[:8]))
 }
 
 // TestMarkIsExact: a frame that the host has marked otherwise keeps its mark, and

@@ -170,7 +170,7 @@ func (r *rig) must(err error) {
 // listen attaches the uplink and opens the packet sockets.
 func (r *rig) listen() {
 	r.t.Helper()
-	netnstest.IP(r.t, "link add host0 link nic type macvlan mode passthru nopromisc")
+	netnstest.IP(r.t, "link add host0 link %s type macvlan mode passthru nopromisc", r.uplink.NIC)
 	netnstest.IP(r.t, "link set host0 promisc on allmulticast on arp off up")
 	r.do()
 	r.ports = map[port]*packets{node: openPackets(r.t, "host0"), ovs: openPackets(r.t, r.uplink.Tap)}

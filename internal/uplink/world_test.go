@@ -112,7 +112,6 @@ func newPinger(t *testing.T, from *netnstest.Namespace, to string) *pinger {
 		return err
 	}
 	if from == nil {
-		from = &netnstest.Namespace{}
 		if err := open(); err != nil {
 			t.Fatal(err)
 		}
