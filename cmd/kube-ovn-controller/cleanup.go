@@ -17,7 +17,8 @@ import (
 	"hawser/internal/controller/uninstall"
 )
 
-// cleanup ends the controllers, has the agents leave their nodes, and takes our
+// cleanup ends the controllers, has the agents let go of NICs in provider
+// networks and leave their nodes, and takes our
 // finalizers off all objects. The chart runs it before it is uninstalled:
 // without us nobody else would.
 func cleanup(ctx context.Context) error {
@@ -37,18 +38,26 @@ func cleanup(ctx context.Context) error {
 	if err := controller.StandDown(ctx, api, namespace); err != nil {
 		return err
 	}
-	if err := dismiss(ctx, api); err != nil {
-		ctrl.Log.Error(err, "not every node was left as it was found")
+	for _, leave := range []struct {
+		what     func(context.Context, client.WithWatch) error
+		patience time.Duration
+	}{{uninstall.Release, patienceWithNICs}, {uninstall.Dismiss, patience}} {
+		if err := within(ctx, leave.patience, api, leave.what); err != nil {
+			ctrl.Log.Error(err, "not every node was left as it was found")
+		}
 	}
 	return finalizer.DropAll(ctx, api, &kubeovnv1.SubnetList{}, &kubeovnv1.VpcList{}, &kubeovnv1.IPList{})
 }
 
-// patience with agents: each needs less than a second; a node that is down
-// never answers.
-const patience = 20 * time.Second
+// patience with agents: each needs less than a second for what it put on its
+// node, and a few for its NICs; a node that is down never answers.
+const (
+	patience         = 20 * time.Second
+	patienceWithNICs = 60 * time.Second
+)
 
-func dismiss(ctx context.Context, api client.WithWatch) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func within(ctx context.Context, limit time.Duration, api client.WithWatch, do func(context.Context, client.WithWatch) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return uninstall.Dismiss(ctx, api)
+	return do(ctx, api)
 }
