@@ -32,10 +32,11 @@ func keepalived(t testing.TB, node string, priority int) {
 	})
 }
 
-// keepalivedSays is a node's log so far.
+// keepalivedSays is a node's log so far, without its remarks that our own
+// devices, which are not its business, come and go.
 func keepalivedSays(t testing.TB, node string) string {
 	t.Helper()
-	return inNode(t, node, "cat", keepLog)
+	return inNode(t, node, "sh", "-c", "grep -v -E '(Interface |\\()(hw[ow][0-9a-f]{8}|br-only)' "+keepLog)
 }
 
 // adverts captures VRRP on the wire at a node's port, by the source's address.

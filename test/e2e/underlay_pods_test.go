@@ -17,7 +17,7 @@ import (
 //
 //	wire  ┬──── n1, n2 ──── pods flat-n1, flat-n2 (untagged), red-n1, red-n2 (VLAN 100)
 //	      ├──── flathost 172.30.0.60
-//	      └─100─ redhost 192.168.100.1, their gateway
+//	      └─100─ redhost 192.168.100.1, VLAN 100's gateway to the nodes' network
 type underlayNet struct{ flat, red []placed }
 
 const (
@@ -28,7 +28,7 @@ const (
 func newUnderlayNet(t *testing.T, name string) underlayNet {
 	t.Helper()
 	host(t, "flathost", 0, flatHost4+"/24", flatHost6+"/64")
-	host(t, "redhost", 100, redHost4+"/24", redHost6+"/64")
+	redRouter(t)
 	sharedNIC(t, name)
 	flat, red := name+"-flat", name+"-red"
 	apply(t, documents(
@@ -42,6 +42,26 @@ func newUnderlayNet(t *testing.T, name string) underlayNet {
 		u.red = append(u.red, startPod(t, red, "red-"+node, node))
 	}
 	return u
+}
+
+// redRouter stands the router between VLAN 100 and the nodes' network, as a
+// data centre has one: kubelet probes pods by it.
+func redRouter(t testing.TB) {
+	t.Helper()
+	router := func(args ...string) {
+		t.Helper()
+		if _, err := run("", append([]string{"router"}, args...)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const side4, side6 = "172.30.0.61", "fd00:30::61"
+	router("add", "redhost", "--lan", "underlay:100="+redHost4+"/24,"+redHost6+"/64", "--lan", "underlay="+side4+"/24,"+side6+"/64")
+	t.Cleanup(func() { router("remove", "redhost") })
+	// The nodes' default gateway, which is the LAN's namespace, knows the way.
+	inNode(t, underlayLAN, "sh", "-c", "ip route replace 192.168.100.0/24 via "+side4+"; ip -6 route replace fd00:192:100::/64 via "+side6)
+	t.Cleanup(func() {
+		inNode(t, underlayLAN, "sh", "-c", "ip route del 192.168.100.0/24; ip -6 route del fd00:192:100::/64")
+	})
 }
 
 // startPod makes a pod and waits for it.
