@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -33,3 +34,9 @@ func (m MAC) IsZero() bool { return m == MAC{} }
 // IsUnicast is false for group addresses (IEEE 802, the I/G bit), which no
 // interface may carry.
 func (m MAC) IsUnicast() bool { return m[0]&1 == 0 }
+
+// LinkLocal is the IPv6 address that an interface with this MAC gives itself
+// (RFC 4291, appendix A).
+func (m MAC) LinkLocal() netip.Addr {
+	return netip.AddrFrom16([16]byte{0xfe, 0x80, 8: m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]})
+}
