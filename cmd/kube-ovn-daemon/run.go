@@ -74,7 +74,7 @@ func wire(ctx context.Context, mgr manager.Manager, o options.Options, state *ag
 	}
 	server := cni.New(cni.Config{
 		Socket: o.Socket, Pods: mgr.GetCache(), Switch: local, Links: links,
-		MTU: node.MTU, Ready: state.Ready, Readied: state.Readied,
+		MTU: node.MTU, Wire: links, ChecksGateway: node.ChecksGateway, DetectConflicts: o.DetectConflicts, Ready: state.Ready, Readied: state.Readied,
 		Explain: cni.Explain(mgr.GetAPIReader(), "kube-ovn-controller"), Metrics: metrics.Registry,
 	})
 	return errors.Join(node.Register(mgr, links.Changed(), local.Changed(), filter.Changed()), mgr.Add(server))

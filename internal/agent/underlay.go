@@ -18,6 +18,14 @@ type Uplinks interface {
 	Leave(ctx context.Context) error
 }
 
+// ChecksGateway tells whether the gateways of a subnet have to answer before a
+// pod starts.
+func (n *Node) ChecksGateway(ctx context.Context, name string) bool {
+	var subnet kubeovnv1.Subnet
+	err := n.Client.Get(ctx, client.ObjectKey{Name: name}, &subnet)
+	return err == nil && !subnet.Spec.DisableGatewayCheck
+}
+
 // MTU of a new pod, in bytes: what its subnet's spec says, else that of the NIC
 // for a pod in a provider network, else what the tunnel leaves; 0 while the node
 // has not been ready. A pod in a provider network that this node has not joined

@@ -57,7 +57,7 @@ func (a *attacher) attach(ctx context.Context, call cniwire.Request) (*cniwire.R
 		return nil, err
 	}
 	clock.lap(phaseConnect)
-	if err := a.cfg.Links.Configure(ctx, plan.Link); err != nil {
+	if err := a.configure(ctx, plan); err != nil {
 		return nil, err
 	}
 	clock.lap(phaseConfigure)
@@ -65,6 +65,10 @@ func (a *attacher) attach(ctx context.Context, call cniwire.Request) (*cniwire.R
 		return nil, err
 	}
 	clock.lap(phaseInstall)
+	if err := a.join(ctx, plan); err != nil {
+		return nil, err
+	}
+	clock.lap(phaseJoin)
 	logger(ctx, call).V(1).Info("attached", clock.log()...)
 	return plan.Result(), nil
 }

@@ -64,6 +64,12 @@ type Config struct {
 	Links  Links
 	// MTU is that of a new pod; the error says why it cannot have a network here.
 	MTU func(ctx context.Context, pod *corev1.Pod) (int, error)
+	// Wire is asked for pods on a physical network; ChecksGateway tells of a
+	// subnet whether its gateways have to answer, and DetectConflicts whether
+	// somebody else with a pod's address keeps it from starting.
+	Wire            Wire
+	ChecksGateway   func(ctx context.Context, subnet string) bool
+	DetectConflicts bool
 	// Ready says what the node still lacks before pods can be attached.
 	Ready func() error
 	// Readied gives a channel that is closed once the node lacks nothing, so that

@@ -9,7 +9,7 @@ import (
 	"hawser/internal/cniwire"
 )
 
-// phase is a part of ADD; the four make up all of it.
+// phase is a part of ADD; together they are all of it.
 type phase string
 
 const (
@@ -17,6 +17,7 @@ const (
 	phaseConnect   phase = "connect"   // veth pair and OVSDB commit
 	phaseConfigure phase = "configure" // addresses and routes in the pod, both ends up
 	phaseInstall   phase = "install"   // waiting for OVN beyond that
+	phaseJoin      phase = "join"      // on a physical network: gateways, conflicts, addresses
 )
 
 // instruments are the server's metrics.

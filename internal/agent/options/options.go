@@ -33,7 +33,8 @@ type Options struct {
 	Vpc           string
 	JoinSubnet    string
 
-	UplinkMark uint32
+	UplinkMark      uint32
+	DetectConflicts bool
 	NICExclude []string
 	Journal    string
 
@@ -66,6 +67,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 
 	flags.Uint32Var(&o.UplinkMark, "uplink-mark", host.UplinkMark, "mark (skb->mark) of frames that a shared uplink has passed on; a number that nothing else on the node uses")
 	flags.StringSliceVar(&o.NICExclude, "nic-exclude", nil, "NICs that no provider network may use: names and patterns such as mgmt*, separated by commas")
+	flags.BoolVar(&o.DetectConflicts, "enable-arp-detect-ip-conflict", true, "keep a pod from starting with an address that somebody on the physical network has")
 	flags.StringVar(&o.Journal, "uplink-journal", "/etc/origin/uplinks", "folder, on a disk, where the changes to NICs are noted before they are made")
 
 	flags.StringVar(&o.Socket, "bind-socket", "/run/openvswitch/kube-ovn-daemon.sock", "where the CNI plugin finds the agent")

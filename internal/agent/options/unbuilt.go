@@ -17,7 +17,7 @@ type unbuilt struct {
 // yet: to go without them breaks nobody's promise.
 var harmless = map[string]string{
 	"dpdk-tunnel-iface": "br-phy", "mirror-iface": "mirror0", "default-provider-name": "provider",
-	"default-interface-name": "", "enable-arp-detect-ip-conflict": "true", "external-gateway-config-ns": "kube-system",
+	"default-interface-name": "", "external-gateway-config-ns": "kube-system",
 	"external-gateway-switch": "external", "service-cluster-ip-range": "10.96.0.0/12", "kubelet-dir": "/var/lib/kubelet",
 	"tcp-conn-check-port": "8100", "udp-conn-check-port": "8101", "ovs-vsctl-concurrency": "100",
 	"cert-manager-issuer-name": "kube-ovn", "ovn-ipsec-cert-duration": "63072000", "log-perm": "640", "enable-metrics": "true",
@@ -44,9 +44,7 @@ func (o *Options) bindUnbuilt(flags *pflag.FlagSet) {
 		flags.String(name, value, "not built yet")
 		add(name, true)
 	}
-	for _, name := range []string{"enable-arp-detect-ip-conflict", "enable-metrics"} {
-		flags.Lookup(name).NoOptDefVal = "true" // as a switch may be given without a value
-	}
+	flags.Lookup("enable-metrics").NoOptDefVal = "true" // as a switch may be given without a value
 	for name, value := range refused {
 		flags.String(name, value, "not built yet")
 		add(name, false)

@@ -50,6 +50,10 @@ type Attachment struct {
 	Link      host.PodLink
 	Switching host.Switching
 	Gateways  []netip.Addr // one for each address; the zero address where there is none
+	Subnet    string
+	// OnWire tells that the pod is on a physical network, where others choose
+	// addresses too.
+	OnWire bool
 }
 
 // Plan gives the attachment of a container of a pod. It returns ErrNoAddress as
@@ -71,7 +75,10 @@ func Plan(pod *corev1.Pod, call cniwire.Request, mtu int) (Attachment, error) {
 	if err != nil {
 		return Attachment{}, fmt.Errorf("reading annotation %s of pod %s: %w", kubeovnv1.AnnotationRoutes, call.Pod, err)
 	}
-	a := Attachment{Owner: Owner(call.Pod.Namespace, call.Pod.Name), Gateways: gateways}
+	a := Attachment{
+		Owner: Owner(call.Pod.Namespace, call.Pod.Name), Gateways: gateways,
+		Subnet: notes[kubeovnv1.AnnotationLogicalSwitch], OnWire: isOnWire(notes),
+	}
 	a.Link = host.PodLink{
 		Host: HostLink(call.ContainerID), NetNS: call.NetNS, Name: call.IfName, Owner: a.Owner,
 		MAC: mac, MTU: mtu, Addresses: addresses, Routes: routes(addresses, gateways, slices.Concat(call.Routes, asked)),
@@ -111,6 +118,9 @@ func addressesOf(notes map[string]string) ([]netip.Prefix, []netip.Addr, error) 
 		return nil, nil, fmt.Errorf("%s: %w", kubeovnv1.AnnotationGateway, err)
 	}
 	ips, err := each(notes[kubeovnv1.AnnotationIPAddress], netip.ParseAddr)
+	if err == nil && len(ips) == 0 && len(networks) == 0 && isOnWire(notes) {
+		return nil, nil, nil // the pod asks the physical network for an address
+	}
 	if err != nil || len(ips) == 0 {
 		return nil, nil, fmt.Errorf("%s %q: %w", kubeovnv1.AnnotationIPAddress, notes[kubeovnv1.AnnotationIPAddress], errors.Join(err, errNone(ips)))
 	}
@@ -161,9 +171,23 @@ func sameFamily(ip netip.Addr, among []netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-// Result is the answer to the runtime.
+func isOnWire(notes map[string]string) bool {
+	return notes[kubeovnv1.AnnotationProviderNetwork] != ""
+}
+
+// Known are the gateways that there are.
+func (a Attachment) Known() []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(a.Gateways), func(gateway netip.Addr) bool { return !gateway.IsValid() })
+}
+
+// Result is the answer to the runtime. Runtimes take a pod without an address
+// for a failure (containerd does), so that one which has only a MAC from us is
+// told by the address that the kernel gives it.
 func (a Attachment) Result() *cniwire.Result {
 	result := &cniwire.Result{HostLink: a.Link.Host, MAC: a.Link.MAC.String(), MTU: a.Link.MTU}
+	if len(a.Link.Addresses) == 0 {
+		result.IPs = []cniwire.IP{{Address: netip.PrefixFrom(a.Link.MAC.LinkLocal(), 64)}}
+	}
 	for i, address := range a.Link.Addresses {
 		result.IPs = append(result.IPs, cniwire.IP{Address: address, Gateway: a.Gateways[i]})
 	}
@@ -188,7 +212,9 @@ func Expected(call cniwire.Request) (host.PodLink, error) {
 	}
 	link.MAC = mac
 	for _, ip := range call.Previous.IPs {
-		link.Addresses = append(link.Addresses, ip.Address)
+		if !ip.Address.Addr().IsLinkLocalUnicast() { // the kernel's own
+			link.Addresses = append(link.Addresses, ip.Address)
+		}
 	}
 	return link, nil
 }
