@@ -35,8 +35,8 @@ type Options struct {
 
 	UplinkMark      uint32
 	DetectConflicts bool
-	NICExclude []string
-	Journal    string
+	NICExclude      []string
+	Journal         string
 
 	Socket    string
 	OVSSocket string
