@@ -3,7 +3,6 @@ package uplink
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/features"
@@ -23,12 +22,17 @@ type Options struct {
 	Legacy bool
 }
 
-// Client speaks for the network namespace that it was opened in.
+// Client speaks for the network namespace that it was opened in. What it does is
+// in its parts, each of which knows a part of the kernel.
 type Client struct {
 	options Options
-	handle  *netlink.Handle
-	tool    *ethtool.Ethtool
-	writing sync.Mutex // one change of stations at a time
+	links
+	shelf
+	pair
+	loader
+	rack
+	seeds
+	behind
 }
 
 // Open takes the sockets. It needs CAP_NET_ADMIN, and later CAP_BPF and
@@ -46,7 +50,15 @@ func Open(options Options) (*Client, error) {
 		handle.Close()
 		return nil, fmt.Errorf("open an ethtool socket for uplinks: %w", err)
 	}
-	return &Client{options: options, handle: handle, tool: tool}, nil
+	devices, pins := links{handle: handle, tool: tool}, shelf{root: options.Pins}
+	return &Client{
+		options: options, links: devices, shelf: pins,
+		pair:   pair{devices},
+		loader: loader{devices, pins},
+		rack:   rack{filters: filters{devices}, shelf: pins, legacy: options.Legacy},
+		seeds:  seeds{devices, pins},
+		behind: behind{shelf: pins},
+	}, nil
 }
 
 // Close gives the sockets back; whatever is attached stays attached.
@@ -68,9 +80,9 @@ func (c *Client) Supported() error {
 }
 
 // checkPins finds the BPF filesystem that pins are in.
-func (c *Client) checkPins() error {
+func (s *shelf) checkPins() error {
 	var found unix.Statfs_t
-	for dir := c.options.Pins; ; dir = parent(dir) {
+	for dir := s.root; ; dir = parent(dir) {
 		err := unix.Statfs(dir, &found)
 		if errors.Is(err, unix.ENOENT) && dir != "/" {
 			continue
@@ -78,7 +90,7 @@ func (c *Client) checkPins() error {
 		if err == nil && found.Type == unix.BPF_FS_MAGIC {
 			return nil
 		}
-		return fmt.Errorf("%w: %s is in no BPF filesystem: run 'mount -t bpf bpf /sys/fs/bpf' on the node, and mount it into the agent's pod", host.ErrKernelUnsupported, c.options.Pins)
+		return fmt.Errorf("%w: %s is in no BPF filesystem: run 'mount -t bpf bpf /sys/fs/bpf' on the node, and mount it into the agent's pod", host.ErrKernelUnsupported, s.root)
 	}
 }
 
@@ -97,8 +109,8 @@ func dump[T any](list func() ([]T, error)) (found []T, err error) {
 }
 
 // find reads a link; one that is not there is host.ErrMissing.
-func (c *Client) find(name string) (netlink.Link, error) {
-	link, err := c.handle.LinkByName(name)
+func (l *links) find(name string) (netlink.Link, error) {
+	link, err := l.handle.LinkByName(name)
 	if missing(err) {
 		return nil, fmt.Errorf("%s: %w", name, host.ErrMissing)
 	}

@@ -18,6 +18,9 @@ const (
 	filterPriority = 0x0b5e
 )
 
+// filters are programs in a clsact qdisc.
+type filters struct{ links }
+
 const qdiscKind = "clsact"
 
 func clsactOf(device netlink.Link) *netlink.Clsact {
@@ -38,17 +41,17 @@ func filterOf(h hook, device netlink.Link) *netlink.BpfFilter {
 
 // attachFilter is for kernels before 6.6. The kernel replaces a filter of the
 // same handle in one go.
-func (c *Client) attachFilter(h hook, device netlink.Link, program *ebpf.Program) error {
-	same, err := c.hasFilter(h, device, program)
+func (f *filters) attachFilter(h hook, device netlink.Link, program *ebpf.Program) error {
+	same, err := f.hasFilter(h, device, program)
 	if err != nil || same {
 		return err
 	}
-	if err := c.addQdisc(device); err != nil {
+	if err := f.addQdisc(device); err != nil {
 		return err
 	}
 	filter := filterOf(h, device)
 	filter.Fd = program.FD()
-	if err := c.handle.FilterReplace(filter); err != nil {
+	if err := f.handle.FilterReplace(filter); err != nil {
 		return fmt.Errorf("%w: it has no filter bpf (CONFIG_NET_CLS_BPF): %w", host.ErrKernelUnsupported, err)
 	}
 	return nil
@@ -56,12 +59,12 @@ func (c *Client) attachFilter(h hook, device netlink.Link, program *ebpf.Program
 
 // addQdisc finds that a qdisc ingress is in the place of clsact: an egress filter
 // would be hung into its ingress.
-func (c *Client) addQdisc(device netlink.Link) error {
-	has, err := c.hasQdisc(device)
+func (f *filters) addQdisc(device netlink.Link) error {
+	has, err := f.hasQdisc(device)
 	if err != nil || has {
 		return err
 	}
-	err = c.handle.QdiscAdd(clsactOf(device))
+	err = f.handle.QdiscAdd(clsactOf(device))
 	if errors.Is(err, unix.EEXIST) {
 		name := device.Attrs().Name
 		return fmt.Errorf("%s has a qdisc ingress, beside which this kernel has no place for clsact: run 'tc qdisc del dev %s ingress' if nobody needs it", name, name)
@@ -72,21 +75,21 @@ func (c *Client) addQdisc(device netlink.Link) error {
 	return nil
 }
 
-func (c *Client) hasFilter(h hook, device netlink.Link, program *ebpf.Program) (bool, error) {
+func (f *filters) hasFilter(h hook, device netlink.Link, program *ebpf.Program) (bool, error) {
 	id, err := programID(program)
 	if err != nil {
 		return false, err
 	}
-	found, err := c.ourFilter(h, device)
+	found, err := f.ourFilter(h, device)
 	return err == nil && found != nil && found.Id == int(id), err
 }
 
 // ourFilter gives nil where there is none of ours.
-func (c *Client) ourFilter(h hook, device netlink.Link) (*netlink.BpfFilter, error) {
-	if has, err := c.hasQdisc(device); err != nil || !has {
+func (f *filters) ourFilter(h hook, device netlink.Link) (*netlink.BpfFilter, error) {
+	if has, err := f.hasQdisc(device); err != nil || !has {
 		return nil, err
 	}
-	filters, err := dump(func() ([]netlink.Filter, error) { return c.handle.FilterList(device, h.parent) })
+	filters, err := dump(func() ([]netlink.Filter, error) { return f.handle.FilterList(device, h.parent) })
 	if err != nil {
 		return nil, fmt.Errorf("list filters of %s: %w", h.device, err)
 	}
@@ -99,20 +102,20 @@ func (c *Client) ourFilter(h hook, device netlink.Link) (*netlink.BpfFilter, err
 	return nil, nil
 }
 
-func (c *Client) removeFilter(h hook, device netlink.Link) error {
-	found, err := c.ourFilter(h, device)
+func (f *filters) removeFilter(h hook, device netlink.Link) error {
+	found, err := f.ourFilter(h, device)
 	if err != nil || found == nil {
 		return err
 	}
-	if err := c.handle.FilterDel(filterOf(h, device)); err != nil && !errors.Is(err, unix.ENOENT) {
+	if err := f.handle.FilterDel(filterOf(h, device)); err != nil && !errors.Is(err, unix.ENOENT) {
 		return err
 	}
 	return nil
 }
 
 // hasQdisc tells whether a device has a clsact qdisc.
-func (c *Client) hasQdisc(device netlink.Link) (bool, error) {
-	qdiscs, err := dump(func() ([]netlink.Qdisc, error) { return c.handle.QdiscList(device) })
+func (f *filters) hasQdisc(device netlink.Link) (bool, error) {
+	qdiscs, err := dump(func() ([]netlink.Qdisc, error) { return f.handle.QdiscList(device) })
 	if err != nil {
 		return false, fmt.Errorf("list qdiscs of %s: %w", device.Attrs().Name, err)
 	}
@@ -121,25 +124,18 @@ func (c *Client) hasQdisc(device netlink.Link) (bool, error) {
 
 // removeQdisc removes a clsact qdisc that we made, unless somebody has hung a
 // filter into it since. That of the pair goes with the pair.
-func (c *Client) removeQdisc(name string) error {
-	device, err := c.find(name)
-	if errors.Is(err, host.ErrMissing) || (err == nil && c.hasTCX(device)) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if has, err := c.hasQdisc(device); err != nil || !has {
+func (f *filters) removeQdisc(device netlink.Link) error {
+	if has, err := f.hasQdisc(device); err != nil || !has {
 		return err
 	}
 	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
-		filters, err := dump(func() ([]netlink.Filter, error) { return c.handle.FilterList(device, parent) })
+		filters, err := dump(func() ([]netlink.Filter, error) { return f.handle.FilterList(device, parent) })
 		if err != nil || len(filters) > 0 {
 			return err
 		}
 	}
-	if err := c.handle.QdiscDel(clsactOf(device)); err != nil && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("delete the qdisc clsact of %s: %w", name, err)
+	if err := f.handle.QdiscDel(clsactOf(device)); err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("delete the qdisc clsact of %s: %w", device.Attrs().Name, err)
 	}
 	return nil
 }

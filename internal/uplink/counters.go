@@ -9,9 +9,9 @@ import (
 )
 
 // Counters reads the counters of a loaded uplink.
-func (c *Client) Counters(u host.Uplink) (host.UplinkCounters, error) {
+func (s *shelf) Counters(u host.Uplink) (host.UplinkCounters, error) {
 	var found host.UplinkCounters
-	tallies, err := c.openMap(u, mapTallies)
+	tallies, err := s.openMap(u, mapTallies)
 	if err != nil {
 		return found, err
 	}

@@ -73,29 +73,29 @@ func (c *Client) mendPromisc(u host.Uplink, nic netlink.Link) (string, error) {
 
 // followLink gives the pair the MTU of the NIC and, by way of its end at the
 // programs, the end in the bridge its carrier.
-func (c *Client) followLink(u host.Uplink, nic netlink.Link) error {
-	wire, err := c.find(u.Wire)
+func (p *pair) followLink(u host.Uplink, nic netlink.Link) error {
+	wire, err := p.find(u.Wire)
 	if err != nil {
 		return err
 	}
-	tap, err := c.find(u.Tap)
+	tap, err := p.find(u.Tap)
 	if err != nil {
 		return err
 	}
 	for _, end := range []netlink.Link{tap, wire} {
 		if mtu := nic.Attrs().MTU; end.Attrs().MTU != mtu {
-			if err := c.handle.LinkSetMTU(end, mtu); err != nil {
+			if err := p.handle.LinkSetMTU(end, mtu); err != nil {
 				return fmt.Errorf("set MTU %d on %s: %w", mtu, end.Attrs().Name, err)
 			}
 		}
 	}
 	if !hasCarrier(nic) {
-		return c.setDown(u.Wire)
+		return p.setDown(u.Wire)
 	}
-	if err := c.setUp(tap); err != nil {
+	if err := p.setUp(tap); err != nil {
 		return err
 	}
-	return c.setUp(wire)
+	return p.setUp(wire)
 }
 
 // hasCarrier is false too for a NIC that the host has set down.

@@ -63,7 +63,7 @@ func TestMending(t *testing.T) {
 				run(t, "tc", "qdisc", "del", "dev", "nic", "clsact")
 				return
 			}
-			r.must(r.client.removeLink(r.client.pin(r.uplink, pinOfLink(programWire))))
+			r.must(removeLink(r.client.pin(r.uplink, pinOfLink(programWire))))
 		})
 		r.want("OVS", wire, frame{from: outside, to: pod})
 		netnstest.IP(t, "link del host0")

@@ -20,6 +20,13 @@ type hook struct {
 	parent  uint32 // of the filter in a clsact qdisc
 }
 
+// rack is where the programs of uplinks hang, and how.
+type rack struct {
+	filters
+	shelf
+	legacy bool // as kernels without tcx have it
+}
+
 // hooksOf are in the order of attaching. ovs_in comes last, and goes first: what
 // it sends on carries the mark that the other two take away.
 func hooksOf(u host.Uplink) []hook {
@@ -35,13 +42,13 @@ func pinOfLink(program string) string { return "link_" + program }
 
 // attach has all programs see frames, or replaces those that are of another
 // build. Each is replaced in one go, with no frame between the two.
-func (c *Client) attach(u host.Uplink) error {
+func (r *rack) attach(u host.Uplink) error {
 	for _, h := range hooksOf(u) {
-		program, err := c.openProgram(u, h.program)
+		program, err := r.openProgram(u, h.program)
 		if err != nil {
 			return err
 		}
-		err = c.attachOne(u, h, program)
+		err = r.attachOne(u, h, program)
 		program.Close()
 		if err != nil {
 			return fmt.Errorf("hang %s into %s: %w", h.program, h.device, err)
@@ -50,20 +57,20 @@ func (c *Client) attach(u host.Uplink) error {
 	return nil
 }
 
-func (c *Client) attachOne(u host.Uplink, h hook, program *ebpf.Program) error {
-	device, err := c.find(h.device)
+func (r *rack) attachOne(u host.Uplink, h hook, program *ebpf.Program) error {
+	device, err := r.find(h.device)
 	if err != nil {
 		return err
 	}
-	if c.hasTCX(device) {
-		return c.attachLink(u, h, device, program)
+	if r.hasTCX(device) {
+		return r.attachLink(u, h, device, program)
 	}
-	return c.attachFilter(h, device, program)
+	return r.attachFilter(h, device, program)
 }
 
 // hasTCX asks what else hangs there, which only a kernel with tcx can tell.
-func (c *Client) hasTCX(device netlink.Link) bool {
-	if c.options.Legacy {
+func (r *rack) hasTCX(device netlink.Link) bool {
+	if r.legacy {
 		return false
 	}
 	_, err := link.QueryPrograms(link.QueryOptions{Target: device.Attrs().Index, Attach: ebpf.AttachTCXIngress})
@@ -72,8 +79,8 @@ func (c *Client) hasTCX(device netlink.Link) bool {
 
 // attachLink uses tcx, which came with Linux 6.6: no qdisc is needed, and the
 // pinned link is ours alone. At its head, we are where the wire begins.
-func (c *Client) attachLink(u host.Uplink, h hook, device netlink.Link, program *ebpf.Program) error {
-	path := c.pin(u, pinOfLink(h.program))
+func (r *rack) attachLink(u host.Uplink, h hook, device netlink.Link, program *ebpf.Program) error {
+	path := r.pin(u, pinOfLink(h.program))
 	have, err := openLink(path, device)
 	if err != nil {
 		return err
@@ -141,39 +148,43 @@ func programID(program *ebpf.Program) (ebpf.ProgramID, error) {
 
 // detach takes all programs away, ovs_in first. A device that is gone took its
 // filters with it.
-func (c *Client) detach(u host.Uplink, before nicBefore) error {
+func (r *rack) detach(u host.Uplink, before nicBefore) error {
 	hooks := hooksOf(u)
 	for i := len(hooks) - 1; i >= 0; i-- {
 		h := hooks[i]
-		if err := c.detachOne(u, h); err != nil {
+		if err := r.detachOne(u, h); err != nil {
 			return fmt.Errorf("take %s from %s: %w", h.program, h.device, err)
 		}
 	}
-	if !before.Clsact {
-		return c.removeQdisc(u.NIC)
+	nic, err := r.find(u.NIC)
+	if errors.Is(err, host.ErrMissing) || (err == nil && (before.Clsact || r.hasTCX(nic))) {
+		return nil // there is no qdisc of ours
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	return r.removeQdisc(nic)
 }
 
 // detachOne unpins the link before the filter is looked for: closing the last
 // reference of a link takes the program away.
-func (c *Client) detachOne(u host.Uplink, h hook) error {
-	if err := c.removeLink(c.pin(u, pinOfLink(h.program))); err != nil {
+func (r *rack) detachOne(u host.Uplink, h hook) error {
+	if err := removeLink(r.pin(u, pinOfLink(h.program))); err != nil {
 		return err
 	}
-	device, err := c.find(h.device)
+	device, err := r.find(h.device)
 	if errors.Is(err, host.ErrMissing) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return c.removeFilter(h, device)
+	return r.removeFilter(h, device)
 }
 
 // removeLink detaches at once: otherwise the kernel may take its time after the
 // last reference is gone.
-func (c *Client) removeLink(path string) error {
+func removeLink(path string) error {
 	found, err := link.LoadPinnedLink(path, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -189,15 +200,15 @@ func (c *Client) removeLink(path string) error {
 }
 
 // hookName tells how the program of a hook sees frames; "" if it does not.
-func (c *Client) hookName(u host.Uplink, h hook) (string, error) {
-	device, err := c.find(h.device)
+func (r *rack) hookName(u host.Uplink, h hook) (string, error) {
+	device, err := r.find(h.device)
 	if errors.Is(err, host.ErrMissing) {
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	program, err := c.openProgram(u, h.program)
+	program, err := r.openProgram(u, h.program)
 	if errors.Is(err, errNotLoaded) {
 		return "", nil
 	}
@@ -205,7 +216,7 @@ func (c *Client) hookName(u host.Uplink, h hook) (string, error) {
 		return "", err
 	}
 	defer program.Close()
-	have, err := openLink(c.pin(u, pinOfLink(h.program)), device)
+	have, err := openLink(r.pin(u, pinOfLink(h.program)), device)
 	if err != nil {
 		return "", err
 	}
@@ -214,7 +225,7 @@ func (c *Client) hookName(u host.Uplink, h hook) (string, error) {
 		same, err := runs(have, program)
 		return named(same, "tcx"), err
 	}
-	same, err := c.hasFilter(h, device, program)
+	same, err := r.hasFilter(h, device, program)
 	return named(same, "clsact"), err
 }
 

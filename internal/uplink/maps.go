@@ -49,8 +49,8 @@ func stationOf(s host.Station) station { return station{VLAN: uint16(s.VLAN), MA
 var errNotLoaded = errors.New("its programs are not loaded")
 
 // openMap opens a pinned map of an uplink.
-func (c *Client) openMap(u host.Uplink, name string) (*ebpf.Map, error) {
-	opened, err := ebpf.LoadPinnedMap(c.pin(u, name), nil)
+func (s *shelf) openMap(u host.Uplink, name string) (*ebpf.Map, error) {
+	opened, err := ebpf.LoadPinnedMap(s.pin(u, name), nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("uplink %s of %s: %w", u.NIC, u.Provider, errNotLoaded)
 	}
@@ -60,8 +60,8 @@ func (c *Client) openMap(u host.Uplink, name string) (*ebpf.Map, error) {
 	return opened, nil
 }
 
-func (c *Client) readSettings(u host.Uplink) (found settings, err error) {
-	opened, err := c.openMap(u, mapSettings)
+func (s *shelf) readSettings(u host.Uplink) (found settings, err error) {
+	opened, err := s.openMap(u, mapSettings)
 	if err != nil {
 		return found, err
 	}

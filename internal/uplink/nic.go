@@ -7,33 +7,40 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"hawser/internal/host"
 )
 
+// links are the network devices of the host.
+type links struct {
+	handle *netlink.Handle
+	tool   *ethtool.Ethtool
+}
+
 // isPromisc reads the NIC's own bit, which `ip link` shows as well. What packet
 // sockets ask for is counted elsewhere.
-func (c *Client) isPromisc(nic string) (bool, error) {
-	link, err := c.find(nic)
+func (l *links) isPromisc(nic string) (bool, error) {
+	link, err := l.find(nic)
 	if err != nil {
 		return false, err
 	}
 	return link.Attrs().RawFlags&unix.IFF_PROMISC != 0, nil
 }
 
-func (c *Client) setPromisc(nic string, on bool) error {
-	link, err := c.find(nic)
+func (l *links) setPromisc(nic string, on bool) error {
+	link, err := l.find(nic)
 	if err != nil {
 		return err
 	}
 	if on == (link.Attrs().RawFlags&unix.IFF_PROMISC != 0) {
 		return nil
 	}
-	set := c.handle.SetPromiscOff
+	set := l.handle.SetPromiscOff
 	if on {
-		set = c.handle.SetPromiscOn
+		set = l.handle.SetPromiscOn
 	}
 	if err := set(link); err != nil {
 		return fmt.Errorf("set promisc of %s to %v: %w", nic, on, err)
@@ -43,11 +50,11 @@ func (c *Client) setPromisc(nic string, on bool) error {
 
 // undoPromisc clears the bit only if it was clear before us: it is one bit, and
 // whoever set it first relies on it.
-func (c *Client) undoPromisc(nic string, before nicBefore) error {
+func (l *links) undoPromisc(nic string, before nicBefore) error {
 	if before.Promisc {
 		return nil
 	}
-	err := c.setPromisc(nic, false)
+	err := l.setPromisc(nic, false)
 	if errors.Is(err, host.ErrMissing) {
 		return nil
 	}
@@ -56,8 +63,8 @@ func (c *Client) undoPromisc(nic string, before nicBefore) error {
 
 // members are the NIC and what it stands on: members of a bond, a team or a
 // bridge, the device below a VLAN.
-func (c *Client) members(nic netlink.Link) ([]string, error) {
-	links, err := dump(c.handle.LinkList)
+func (l *links) members(nic netlink.Link) ([]string, error) {
+	links, err := dump(l.handle.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
@@ -96,19 +103,19 @@ func containsLink(links []netlink.Link, link netlink.Link) bool {
 const featureLRO = "rx-lro"
 
 // withLRO are those devices of which LRO is on.
-func (c *Client) withLRO(devices []string) []string {
+func (l *links) withLRO(devices []string) []string {
 	return slices.DeleteFunc(slices.Clone(devices), func(device string) bool {
-		features, err := c.tool.Features(device)
+		features, err := l.tool.Features(device)
 		return err != nil || !features[featureLRO]
 	})
 }
 
 // setLRO changes what can be changed; what stays on is a Limit. Frames that LRO
 // has merged cannot be passed on.
-func (c *Client) setLRO(devices []string, on bool) {
+func (l *links) setLRO(devices []string, on bool) {
 	for _, device := range devices {
-		if features, err := c.tool.Features(device); err == nil && features[featureLRO] != on {
-			_ = c.tool.Change(device, map[string]bool{featureLRO: on})
+		if features, err := l.tool.Features(device); err == nil && features[featureLRO] != on {
+			_ = l.tool.Change(device, map[string]bool{featureLRO: on})
 		}
 	}
 }
@@ -120,17 +127,17 @@ const (
 	LimitXDP  = "XDPAttached" // an XDP program sees frames before us and may keep them
 )
 
-func (c *Client) limits(nic netlink.Link) ([]host.UplinkLimit, error) {
-	names, err := c.members(nic)
+func (l *links) limits(nic netlink.Link) ([]host.UplinkLimit, error) {
+	names, err := l.members(nic)
 	if err != nil {
 		return nil, err
 	}
 	var out []host.UplinkLimit
-	for _, name := range c.withLRO(names) {
+	for _, name := range l.withLRO(names) {
 		out = append(out, host.UplinkLimit{Reason: LimitLRO, Message: name + " keeps merging frames that it receives (LRO): switch it off in its driver's options, pods get no large frames otherwise"})
 	}
 	for _, name := range names {
-		link, err := c.find(name)
+		link, err := l.find(name)
 		if err != nil {
 			continue // it went since
 		}

@@ -15,40 +15,43 @@ import (
 
 const kindVeth = "veth"
 
+// pair makes the veth pairs of uplinks.
+type pair struct{ links }
+
 // makePair makes the veth pair, silent: without IPv6 and ARP, and with the end
 // at the programs down, so that the end in the bridge has no carrier.
-func (c *Client) makePair(u host.Uplink) error {
-	nic, err := c.find(u.NIC)
+func (p *pair) makePair(u host.Uplink) error {
+	nic, err := p.find(u.NIC)
 	if err != nil {
 		return err
 	}
-	if err := c.addPair(u, nic.Attrs().MTU); err != nil {
+	if err := p.addPair(u, nic.Attrs().MTU); err != nil {
 		return err
 	}
 	for _, end := range []string{u.Tap, u.Wire} {
-		if err := c.silence(end, u); err != nil {
+		if err := p.silence(end, u); err != nil {
 			return err
 		}
 	}
-	tap, err := c.find(u.Tap)
+	tap, err := p.find(u.Tap)
 	if err != nil {
 		return err
 	}
-	if err := c.setUp(tap); err != nil {
+	if err := p.setUp(tap); err != nil {
 		return err
 	}
 	return nil
 }
 
 // addPair finds a pair of ours, or makes it.
-func (c *Client) addPair(u host.Uplink, mtu int) error {
-	ours, err := c.hasPair(u)
+func (p *pair) addPair(u host.Uplink, mtu int) error {
+	ours, err := p.hasPair(u)
 	if err != nil || ours {
 		return err
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.MTU = u.Tap, mtu
-	if err := c.handle.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: u.Wire}); err != nil {
+	if err := p.handle.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: u.Wire}); err != nil {
 		return fmt.Errorf("add veth pair %s, %s: %w", u.Tap, u.Wire, err)
 	}
 	return nil
@@ -56,15 +59,15 @@ func (c *Client) addPair(u host.Uplink, mtu int) error {
 
 // hasPair tells whether the pair is there. Its names are ours; whoever else uses
 // one is told so.
-func (c *Client) hasPair(u host.Uplink) (bool, error) {
-	tap, err := c.find(u.Tap)
+func (p *pair) hasPair(u host.Uplink) (bool, error) {
+	tap, err := p.find(u.Tap)
 	if errors.Is(err, host.ErrMissing) {
-		return false, c.checkAbsent(u.Wire)
+		return false, p.checkAbsent(u.Wire)
 	}
 	if err != nil {
 		return false, err
 	}
-	wire, err := c.find(u.Wire)
+	wire, err := p.find(u.Wire)
 	if err != nil && !errors.Is(err, host.ErrMissing) {
 		return false, err
 	}
@@ -74,8 +77,8 @@ func (c *Client) hasPair(u host.Uplink) (bool, error) {
 	return true, nil
 }
 
-func (c *Client) checkAbsent(name string) error {
-	_, err := c.find(name)
+func (p *pair) checkAbsent(name string) error {
+	_, err := p.find(name)
 	if err == nil {
 		return foreign(name)
 	}
@@ -91,8 +94,8 @@ func foreign(name string) error {
 
 // silence keeps the host from saying anything on an end of the pair. The alias is
 // for people who wonder what it is.
-func (c *Client) silence(name string, u host.Uplink) error {
-	end, err := c.find(name)
+func (p *pair) silence(name string, u host.Uplink) error {
+	end, err := p.find(name)
 	if err != nil {
 		return err
 	}
@@ -100,14 +103,14 @@ func (c *Client) silence(name string, u host.Uplink) error {
 		return err
 	}
 	if alias := "uplink " + u.NIC + " of provider network " + u.Provider; end.Attrs().Alias != alias {
-		if err := c.handle.LinkSetAlias(end, alias); err != nil {
+		if err := p.handle.LinkSetAlias(end, alias); err != nil {
 			return fmt.Errorf("set the alias of %s: %w", name, err)
 		}
 	}
 	if end.Attrs().RawFlags&unix.IFF_NOARP != 0 {
 		return nil
 	}
-	if err := c.handle.LinkSetARPOff(end); err != nil {
+	if err := p.handle.LinkSetARPOff(end); err != nil {
 		return fmt.Errorf("set noarp on %s: %w", name, err)
 	}
 	return nil
@@ -137,41 +140,41 @@ func disableIPv6(device string) error {
 }
 
 // removePair deletes both ends. A foreign device of that name stays.
-func (c *Client) removePair(u host.Uplink) error {
+func (p *pair) removePair(u host.Uplink) error {
 	for _, name := range []string{u.Tap, u.Wire} {
-		end, err := c.find(name)
+		end, err := p.find(name)
 		if errors.Is(err, host.ErrMissing) || (err == nil && end.Type() != kindVeth) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if err := c.handle.LinkDel(end); err != nil && !errors.Is(err, unix.ENODEV) {
+		if err := p.handle.LinkDel(end); err != nil && !errors.Is(err, unix.ENODEV) {
 			return fmt.Errorf("delete %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func (c *Client) setUp(link netlink.Link) error {
+func (l *links) setUp(link netlink.Link) error {
 	if link.Attrs().RawFlags&unix.IFF_UP != 0 {
 		return nil
 	}
-	if err := c.handle.LinkSetUp(link); err != nil {
+	if err := l.handle.LinkSetUp(link); err != nil {
 		return fmt.Errorf("set %s up: %w", link.Attrs().Name, err)
 	}
 	return nil
 }
 
-func (c *Client) setDown(name string) error {
-	link, err := c.find(name)
+func (l *links) setDown(name string) error {
+	link, err := l.find(name)
 	if errors.Is(err, host.ErrMissing) || (err == nil && link.Attrs().RawFlags&unix.IFF_UP == 0) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := c.handle.LinkSetDown(link); err != nil {
+	if err := l.handle.LinkSetDown(link); err != nil {
 		return fmt.Errorf("set %s down: %w", name, err)
 	}
 	return nil

@@ -12,19 +12,22 @@ import (
 	"hawser/internal/host"
 )
 
+// shelf is where pins are: what outlives this process.
+type shelf struct{ root string }
+
 // Name is whose uplink something is.
 type Name struct{ Provider, NIC string }
 
 // Pinned lists the uplinks that something is pinned of, sorted: whatever of it
 // stands in no plan is to be undone.
-func (c *Client) Pinned() ([]Name, error) {
+func (s *shelf) Pinned() ([]Name, error) {
 	var names []Name
-	providers, err := listPins(c.options.Pins)
+	providers, err := listPins(s.root)
 	if err != nil {
 		return nil, err
 	}
 	for _, provider := range providers {
-		nics, err := listPins(filepath.Join(c.options.Pins, provider))
+		nics, err := listPins(filepath.Join(s.root, provider))
 		if err != nil {
 			return nil, err
 		}
@@ -61,11 +64,11 @@ func unescape(name string) string { return strings.ReplaceAll(name, ":", ".") }
 func parent(path string) string { return filepath.Dir(path) }
 
 // pins is the directory of one uplink's pins.
-func (c *Client) pins(u host.Uplink) string {
-	return filepath.Join(c.options.Pins, escape(u.Provider), escape(u.NIC))
+func (s *shelf) pins(u host.Uplink) string {
+	return filepath.Join(s.root, escape(u.Provider), escape(u.NIC))
 }
 
-func (c *Client) pin(u host.Uplink, name string) string { return filepath.Join(c.pins(u), name) }
+func (s *shelf) pin(u host.Uplink, name string) string { return filepath.Join(s.pins(u), name) }
 
 // pinnable is a map, a program or a link.
 type pinnable interface{ Pin(path string) error }
@@ -94,13 +97,13 @@ func unpin(path string) error {
 }
 
 // unpinAll removes an uplink's pins, and the directories that are empty then.
-func (c *Client) unpinAll(u host.Uplink) error {
-	dir := c.pins(u)
+func (s *shelf) unpinAll(u host.Uplink) error {
+	dir := s.pins(u)
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("unpin %s: %w", dir, err)
 	}
 	// The directories above stay as long as another uplink has pins there.
 	_ = os.Remove(parent(dir))
-	_ = os.Remove(c.options.Pins)
+	_ = os.Remove(s.root)
 	return nil
 }

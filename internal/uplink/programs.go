@@ -30,46 +30,52 @@ const (
 
 var programs = []string{programWire, programHost, programOVS}
 
+// loader brings programs and maps to the shelf.
+type loader struct {
+	links
+	shelf
+}
+
 // load pins programs of this build with the uplink's settings. Maps that are
 // pinned and of the same shape go on with what they hold, so that an upgrade
 // forgets nothing; the programs that see frames are replaced by attach. The
 // settings come last: by them a repeated load sees that it has nothing to do.
-func (c *Client) load(u host.Uplink) error {
-	want, err := c.wantedSettings(u)
+func (l *loader) load(u host.Uplink) error {
+	want, err := l.wantedSettings(u)
 	if err != nil {
 		return err
 	}
-	have, err := c.readSettings(u)
-	if err == nil && have == want && c.allPinned(u) {
+	have, err := l.readSettings(u)
+	if err == nil && have == want && l.allPinned(u) {
 		return nil
 	}
 	// A map of another shape cannot be read, and is replaced as a missing one.
-	if err := os.MkdirAll(c.pins(u), 0o700); err != nil {
+	if err := os.MkdirAll(l.pins(u), 0o700); err != nil {
 		return fmt.Errorf("make the directory for pins: %w", err)
 	}
-	collection, err := c.newCollection(u)
+	collection, err := l.newCollection(u)
 	if err != nil {
 		return fmt.Errorf("load the programs of %s: %w", u.NIC, refusal(err))
 	}
 	defer collection.Close()
-	if have.Source != want.Source || !c.allPinned(u) {
-		if err := c.pinCollection(u, collection); err != nil {
+	if have.Source != want.Source || !l.allPinned(u) {
+		if err := l.pinCollection(u, collection); err != nil {
 			return err
 		}
 	}
 	if err := writeSettings(collection.Maps[mapSettings], want); err != nil {
 		return fmt.Errorf("uplink %s: %w", u.NIC, err)
 	}
-	return c.pinSettings(u, collection)
+	return l.pinSettings(u, collection)
 }
 
 // wantedSettings keeps the one flag that Keep sets.
-func (c *Client) wantedSettings(u host.Uplink) (settings, error) {
-	nic, err := c.find(u.NIC)
+func (l *loader) wantedSettings(u host.Uplink) (settings, error) {
+	nic, err := l.find(u.NIC)
 	if err != nil {
 		return settings{}, err
 	}
-	wire, err := c.find(u.Wire)
+	wire, err := l.find(u.Wire)
 	if err != nil {
 		return settings{}, err
 	}
@@ -83,13 +89,13 @@ func (c *Client) wantedSettings(u host.Uplink) (settings, error) {
 	if u.RSTP {
 		want.Flags |= flagRSTP
 	}
-	if have, err := c.readSettings(u); err == nil {
+	if have, err := l.readSettings(u); err == nil {
 		want.Flags |= have.Flags & flagLearn
 	}
 	return want, nil
 }
 
-func (c *Client) newCollection(u host.Uplink) (*ebpf.Collection, error) {
+func (l *loader) newCollection(u host.Uplink) (*ebpf.Collection, error) {
 	spec, err := ebpf.LoadCollectionSpecFromReader(bytes.NewReader(object))
 	if err != nil {
 		return nil, err
@@ -101,7 +107,7 @@ func (c *Client) newCollection(u host.Uplink) (*ebpf.Collection, error) {
 		}
 	}()
 	for name, wanted := range spec.Maps {
-		pinned, err := ebpf.LoadPinnedMap(c.pin(u, name), nil)
+		pinned, err := ebpf.LoadPinnedMap(l.pin(u, name), nil)
 		if err != nil {
 			continue // it is made, and pinned over whatever is there
 		}
@@ -116,30 +122,30 @@ func (c *Client) newCollection(u host.Uplink) (*ebpf.Collection, error) {
 
 // pinCollection pins all but the settings: an older program must not read
 // settings that are meant for a newer one.
-func (c *Client) pinCollection(u host.Uplink, collection *ebpf.Collection) error {
+func (l *loader) pinCollection(u host.Uplink, collection *ebpf.Collection) error {
 	for _, name := range slices.Sorted(maps.Keys(collection.Maps)) {
 		if name == mapSettings {
 			continue
 		}
-		if err := pinOver(collection.Maps[name], c.pin(u, name)); err != nil {
+		if err := pinOver(collection.Maps[name], l.pin(u, name)); err != nil {
 			return err
 		}
 	}
 	for _, name := range programs {
-		if err := pinOver(collection.Programs[name], c.pin(u, name)); err != nil {
+		if err := pinOver(collection.Programs[name], l.pin(u, name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Client) pinSettings(u host.Uplink, collection *ebpf.Collection) error {
-	return pinOver(collection.Maps[mapSettings], c.pin(u, mapSettings))
+func (l *loader) pinSettings(u host.Uplink, collection *ebpf.Collection) error {
+	return pinOver(collection.Maps[mapSettings], l.pin(u, mapSettings))
 }
 
-func (c *Client) allPinned(u host.Uplink) bool {
+func (s *shelf) allPinned(u host.Uplink) bool {
 	for _, name := range append([]string{mapSettings, mapTallies, mapOwned, mapKnown}, programs...) {
-		if _, err := os.Stat(c.pin(u, name)); err != nil {
+		if _, err := os.Stat(s.pin(u, name)); err != nil {
 			return false
 		}
 	}
@@ -147,21 +153,21 @@ func (c *Client) allPinned(u host.Uplink) bool {
 }
 
 // isLoaded tells whether the programs are of this build, with these settings.
-func (c *Client) isLoaded(u host.Uplink) (bool, error) {
-	want, err := c.wantedSettings(u)
+func (l *loader) isLoaded(u host.Uplink) (bool, error) {
+	want, err := l.wantedSettings(u)
 	if errors.Is(err, host.ErrMissing) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	have, err := c.readSettings(u)
-	return err == nil && have == want && c.allPinned(u), nil
+	have, err := l.readSettings(u)
+	return err == nil && have == want && l.allPinned(u), nil
 }
 
 // openProgram opens a pinned program of an uplink.
-func (c *Client) openProgram(u host.Uplink, name string) (*ebpf.Program, error) {
-	opened, err := ebpf.LoadPinnedProgram(c.pin(u, name), nil)
+func (s *shelf) openProgram(u host.Uplink, name string) (*ebpf.Program, error) {
+	opened, err := ebpf.LoadPinnedProgram(s.pin(u, name), nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("uplink %s of %s: %w", u.NIC, u.Provider, errNotLoaded)
 	}

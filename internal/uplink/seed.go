@@ -12,15 +12,21 @@ import (
 	"hawser/internal/host"
 )
 
+// seeds are what the programs are told of the host.
+type seeds struct {
+	links
+	shelf
+}
+
 // seed tells the programs whose addresses never are behind the bridge: the
 // host's own on this NIC, and those of its next hops. They learn the first by
 // themselves as well, from what the host sends; seeding makes it certain.
-func (c *Client) seed(u host.Uplink) error {
-	want, err := c.knownStations(u)
+func (s *seeds) seed(u host.Uplink) error {
+	want, err := s.knownStations(u)
 	if err != nil {
 		return fmt.Errorf("seed the stations of uplink %s: %w", u.NIC, err)
 	}
-	opened, err := c.openMap(u, mapKnown)
+	opened, err := s.openMap(u, mapKnown)
 	if err != nil {
 		return err
 	}
@@ -60,19 +66,19 @@ type leg struct {
 }
 
 // knownStations are by VLAN: the same address may be somebody else's in another.
-func (c *Client) knownStations(u host.Uplink) (map[station]uint32, error) {
-	nic, err := c.find(u.NIC)
+func (s *seeds) knownStations(u host.Uplink) (map[station]uint32, error) {
+	nic, err := s.find(u.NIC)
 	if err != nil {
 		return nil, err
 	}
-	links, err := dump(c.handle.LinkList)
+	links, err := dump(s.handle.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
 	found := map[station]uint32{}
 	legs := legsOf(nic, links)
 	for _, l := range legs {
-		hops, err := c.hopsOf(l.link)
+		hops, err := s.hopsOf(l.link)
 		if err != nil {
 			return nil, err
 		}
@@ -120,13 +126,13 @@ func isLeg(legs []leg, link netlink.Link) bool {
 func isSwitch(link netlink.Link) bool { return link.Type() == "openvswitch" }
 
 // hopsOf are the addresses of next hops by a device, as far as it has them.
-func (c *Client) hopsOf(device netlink.Link) ([]host.MAC, error) {
+func (l *links) hopsOf(device netlink.Link) ([]host.MAC, error) {
 	gateways, err := listGateways(device.Attrs().Index)
 	if err != nil || len(gateways) == 0 {
 		return nil, err
 	}
 	list := func() ([]netlink.Neigh, error) {
-		return c.handle.NeighListExecute(netlink.Ndmsg{Index: uint32(device.Attrs().Index)})
+		return l.handle.NeighListExecute(netlink.Ndmsg{Index: uint32(device.Attrs().Index)})
 	}
 	neighbours, err := dump(list)
 	if err != nil {

@@ -33,9 +33,9 @@ func (c *Client) State(ctx context.Context, u host.Uplink) (state host.UplinkSta
 }
 
 // hook is the kind of hook that all three programs hang in, as they are pinned.
-func (c *Client) hook(u host.Uplink) (kind string, err error) {
+func (r *rack) hook(u host.Uplink) (kind string, err error) {
 	for _, h := range hooksOf(u) {
-		if kind, err = c.hookName(u, h); err != nil || kind == "" {
+		if kind, err = r.hookName(u, h); err != nil || kind == "" {
 			return "", err
 		}
 	}

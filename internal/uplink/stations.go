@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -11,15 +12,21 @@ import (
 	"hawser/internal/host"
 )
 
+// behind says what is behind the bridges of uplinks.
+type behind struct {
+	shelf
+	writing sync.Mutex // one change at a time
+}
+
 // Keep brings the stations behind the bridge to exactly what is wanted, and
 // counts what it had to change.
-func (c *Client) Keep(ctx context.Context, u host.Uplink, want host.Behind) (changed int, err error) {
+func (b *behind) Keep(ctx context.Context, u host.Uplink, want host.Behind) (changed int, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	owned, err := c.openMap(u, mapOwned)
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	owned, err := b.openMap(u, mapOwned)
 	if err != nil {
 		return 0, err
 	}
@@ -36,7 +43,7 @@ func (c *Client) Keep(ctx context.Context, u host.Uplink, want host.Behind) (cha
 	if err != nil {
 		return changed, fmt.Errorf("keep the stations behind uplink %s: %w", u.NIC, err)
 	}
-	relearned, err := c.setLearn(u, want.Learn)
+	relearned, err := b.setLearn(u, want.Learn)
 	return changed + relearned, err
 }
 
@@ -58,8 +65,8 @@ func keepOwned(owned *ebpf.Map, have map[station]uint64, wanted map[station]bool
 }
 
 // setLearn changes the one flag that is not among host.Uplink's words.
-func (c *Client) setLearn(u host.Uplink, learn bool) (changed int, err error) {
-	opened, err := c.openMap(u, mapSettings)
+func (b *behind) setLearn(u host.Uplink, learn bool) (changed int, err error) {
+	opened, err := b.openMap(u, mapSettings)
 	if err != nil {
 		return 0, err
 	}
@@ -77,19 +84,19 @@ func (c *Client) setLearn(u host.Uplink, learn bool) (changed int, err error) {
 
 // Own adds stations behind the bridge, as a pod is plugged in. One that is there
 // already stays as it is.
-func (c *Client) Own(u host.Uplink, stations ...host.Station) error {
-	return c.eachOwned(u, stations, add)
+func (b *behind) Own(u host.Uplink, stations ...host.Station) error {
+	return b.eachOwned(u, stations, add)
 }
 
 // Disown takes stations away, as a pod goes. One that is not there is no error.
-func (c *Client) Disown(u host.Uplink, stations ...host.Station) error {
-	return c.eachOwned(u, stations, remove)
+func (b *behind) Disown(u host.Uplink, stations ...host.Station) error {
+	return b.eachOwned(u, stations, remove)
 }
 
-func (c *Client) eachOwned(u host.Uplink, stations []host.Station, do func(*ebpf.Map, station) error) error {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	owned, err := c.openMap(u, mapOwned)
+func (b *behind) eachOwned(u host.Uplink, stations []host.Station, do func(*ebpf.Map, station) error) error {
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	owned, err := b.openMap(u, mapOwned)
 	if err != nil {
 		return err
 	}
