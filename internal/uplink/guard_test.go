@@ -106,3 +106,21 @@ func TestGuard(t *testing.T) {
 		}
 	})
 }
+
+// TestAnswerToTheHost: a DHCP answer to the host itself goes nowhere, because
+// packet sockets of the host would see it leave. One to others does.
+func TestAnswerToTheHost(t *testing.T) {
+	forEachHook(t, func(t *testing.T, r *rig) {
+		attached(t, r)
+		own, err := r.client.find("nic")
+		r.must(err)
+		answer := func(client host.MAC) []byte {
+			return ip4(unix.IPPROTO_UDP, joined(udp(67, 68, 0), make([]byte, 28), client[:])...)
+		}
+		r.want("", ovs, frame{from: pod, to: everybody, kind: unix.ETH_P_IP, payload: answer(macOf(own))})
+		r.want("wire", ovs, frame{from: pod, to: everybody, kind: unix.ETH_P_IP, payload: answer(outside)})
+		if got := r.counters().Guarded.Frames; got != 2 {
+			t.Errorf("%d were guarded", got)
+		}
+	})
+}

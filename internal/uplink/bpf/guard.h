@@ -94,6 +94,31 @@ static __always_inline bool configures6(struct __sk_buff *skb, __u32 at)
 	return true;
 }
 
+/* In the answer of a DHCP server: of UDP's header, and the client's address in
+ * what is behind it (RFC 2131, figure 1). */
+#define UDP_HEADER 8
+#define DHCP_CHADDR 28
+
+/* is_answer_to_host finds an answer to the host's own question. It is worth
+ * nothing to anybody on the wire, but packet sockets of the host, as dhclient's,
+ * also see what leaves there. */
+static __always_inline bool is_answer_to_host(struct __sk_buff *skb, const struct frame *f)
+{
+	struct station client = { .vlan = f->from.vlan };
+	struct iphdr ip;
+	__u32 *role, next;
+
+	if (f->type != ETH_P_IP || bpf_skb_load_bytes(skb, f->payload, &ip, sizeof(ip)) < 0)
+		return false;
+	next = f->payload + ip.ihl * 4;
+	if (ip.protocol != IPPROTO_UDP || !to_port(skb, next, DHCP_CLIENT))
+		return false;
+	if (bpf_skb_load_bytes(skb, next + UDP_HEADER + DHCP_CHADDR, client.mac, sizeof(client.mac)) < 0)
+		return false;
+	role = bpf_map_lookup_elem(&known, &client);
+	return role && (*role & IS_HOST);
+}
+
 static __always_inline bool configures_host(struct __sk_buff *skb, const struct frame *f)
 {
 	if (f->type == ETH_P_IP)

@@ -245,6 +245,8 @@ int ovs_in(struct __sk_buff *skb)
 	if ((out & HOST) && !(conf->flags & TRUST_PODS) && configures_host(skb, &f)) {
 		count(skb, GUARDED);
 		out &= ~HOST;
+		if (is_answer_to_host(skb, &f))
+			return DROP;
 	}
 	if (out & HOST)
 		count(skb, OVS_TO_HOST);
