@@ -18,9 +18,8 @@ var errKilled = errors.New("killed")
 
 // stage is a host of words: a step that was done stands in it.
 type stage struct {
-	has    []string
-	before map[string]string
-	calls  int
+	has   []string
+	calls int
 	// dieAt and failAt name the call, counted from 1, which dies or fails.
 	dieAt, failAt int
 	after         bool // the call has its effect first
@@ -187,7 +186,8 @@ func killed(t *testing.T, n int, first, then host.Plan) (died bool) {
 				return false
 			}
 			s = s.again()
-			want, err := then, error(nil)
+			want := then
+			var err error
 			if next == nil {
 				err = recovered(t, s.open(t, dir, "boot-1"))
 				if s.is(host.Plan{}) && len(then.Steps) > 0 && len(first.Steps) == 0 {

@@ -130,38 +130,47 @@ func (u *Uplinks) MTU(provider string) (int, error) {
 }
 
 // gather reads all that is decided by. The parts come in the order of their
-// names, so that equal hosts do equal things.
+// names, so that equal hosts do equal things. Where nothing is wanted and nothing
+// stands, which is most nodes, the host is not looked at.
 func (u *Uplinks) gather(ctx context.Context) (*scene, error) {
 	var parts kubeovnv1.ProviderNetworkNodeList
-	var pods corev1.PodList
-	if err := errors.Join(u.Client.List(ctx, &parts), u.Client.List(ctx, &pods)); err != nil {
-		return nil, fmt.Errorf("list this node's parts in provider networks, and its pods: %w", err)
+	if err := u.Client.List(ctx, &parts); err != nil {
+		return nil, fmt.Errorf("list this node's parts in provider networks: %w", err)
 	}
+	parts.Items = slices.DeleteFunc(parts.Items, func(p kubeovnv1.ProviderNetworkNode) bool { return p.Spec.Node != u.Node })
+	slices.SortFunc(parts.Items, func(a, b kubeovnv1.ProviderNetworkNode) int { return strings.Compare(a.Name, b.Name) })
 	entries, err := u.Edges.Journal.Entries()
 	if err != nil {
 		return nil, err
 	}
-	snapshot, err := u.Edges.Kernel.Snapshot(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the host's network: %w", err)
+	found := &scene{parts: parts.Items, entries: entries}
+	if len(found.parts) == 0 && len(entries) == 0 {
+		return found, nil
 	}
-	snapshot.Bridges = u.Edges.Switch.Bridges()
-	parts.Items = slices.DeleteFunc(parts.Items, func(p kubeovnv1.ProviderNetworkNode) bool { return p.Spec.Node != u.Node })
-	slices.SortFunc(parts.Items, func(a, b kubeovnv1.ProviderNetworkNode) int { return strings.Compare(a.Name, b.Name) })
-	found := &scene{parts: parts.Items, pods: pods.Items, entries: entries, host: snapshot}
-	if len(parts.Items) == 0 && len(entries) == 0 {
-		return found, nil // NetworkManager has nothing to tell us
+	return found, u.look(ctx, found)
+}
+
+// look reads the host, and the pods on it.
+func (u *Uplinks) look(ctx context.Context, s *scene) (err error) {
+	var pods corev1.PodList
+	if err := u.Client.List(ctx, &pods); err != nil {
+		return fmt.Errorf("list this node's pods: %w", err)
 	}
+	s.pods = pods.Items
+	if s.host, err = u.Edges.Kernel.Snapshot(ctx); err != nil {
+		return fmt.Errorf("read the host's network: %w", err)
+	}
+	s.host.Bridges = u.Edges.Switch.Bridges()
 	devices, err := u.Edges.NetworkManager.Devices(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ask NetworkManager for its devices: %w", err)
+		return fmt.Errorf("ask NetworkManager for its devices: %w", err)
 	}
 	for _, device := range devices {
 		if device.Managed {
-			found.managed = append(found.managed, device.Name)
+			s.managed = append(s.managed, device.Name)
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // shield keeps NetworkManager from the devices that we make, before they are.
