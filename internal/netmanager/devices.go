@@ -15,17 +15,18 @@ import (
 
 // NetworkManager's names on the bus (NetworkManager's D-Bus API, version 1.52).
 const (
-	service          = "org.freedesktop.NetworkManager"
-	deviceInterface  = service + ".Device"
-	activeInterface  = service + ".Connection.Active"
-	managedObjects   = "org.freedesktop.DBus.ObjectManager.GetManagedObjects"
-	setProperty      = "org.freedesktop.DBus.Properties.Set"
-	errorNoService   = "org.freedesktop.DBus.Error.ServiceUnknown"
-	errorNoOwner     = "org.freedesktop.DBus.Error.NameHasNoOwner"
-	noPath           = dbus.ObjectPath("/")
-	root             = dbus.ObjectPath("/org/freedesktop")
-	stateUnmanaged   = 10 // NM_DEVICE_STATE_UNMANAGED; below it the device is unknown
-	devicePrefixKind = deviceInterface + "."
+	service         = "org.freedesktop.NetworkManager"
+	deviceInterface = service + ".Device"
+	activeInterface = service + ".Connection.Active"
+	managedObjects  = "org.freedesktop.DBus.ObjectManager.GetManagedObjects"
+	setProperty     = "org.freedesktop.DBus.Properties.Set"
+	errorNoService  = "org.freedesktop.DBus.Error.ServiceUnknown"
+	errorNoOwner    = "org.freedesktop.DBus.Error.NameHasNoOwner"
+	errorNoReply    = "org.freedesktop.DBus.Error.NoReply" // it went while it was asked
+	noPath          = dbus.ObjectPath("/")
+	root            = dbus.ObjectPath("/org/freedesktop")
+	stateUnmanaged  = 10 // NM_DEVICE_STATE_UNMANAGED; below it the device is unknown
+	kindPrefix      = deviceInterface + "."
 )
 
 // states are NMDeviceState's words.
@@ -69,7 +70,7 @@ func (c *Client) ask(ctx context.Context) (*dbus.Conn, objects, error) {
 
 func isAbsent(err error) bool {
 	var refused dbus.Error
-	return errors.As(err, &refused) && (refused.Name == errorNoService || refused.Name == errorNoOwner)
+	return errors.As(err, &refused) && slices.Contains([]string{errorNoService, errorNoOwner, errorNoReply}, refused.Name)
 }
 
 func (o objects) devices() []host.ManagedDevice {
@@ -108,23 +109,21 @@ func (o objects) controller(active map[string]dbus.Variant) string {
 }
 
 // kindOf is the word at the end of the interface that only this kind of device
-// has: org.freedesktop.NetworkManager.Device.Team is a "team".
+// has: org.freedesktop.NetworkManager.Device.Team is a "team". A veth is Wired
+// and Veth: it is what more than being wired it has.
 func kindOf(interfaces map[string]map[string]dbus.Variant) string {
+	kind := "unknown"
 	for name := range interfaces {
-		word, ok := strings.CutPrefix(name, devicePrefixKind)
-		if ok && word != "Statistics" {
-			return spelt(word)
+		word, ok := strings.CutPrefix(name, kindPrefix)
+		switch {
+		case !ok || word == "Statistics":
+		case word != "Wired":
+			return strings.ToLower(word)
+		default:
+			kind = "ethernet"
 		}
 	}
-	return "unknown"
-}
-
-// spelt is one of NetworkManager's words as nmcli spells it.
-func spelt(word string) string {
-	if word == "Wired" {
-		return "ethernet"
-	}
-	return strings.ToLower(word)
+	return kind
 }
 
 // value reads a property; one that is missing, or of another type, is zero.

@@ -39,6 +39,8 @@ func active(id, controller, master string) map[string]properties {
 }
 
 func TestDevices(t *testing.T) {
+	both := managed("hwo0a1b2c3d", 10, "Veth", "/")
+	both[deviceInterface+".Wired"] = properties{}
 	all := objects{
 		paths + "Devices/1":          managed("team0", 100, "Team", paths+"ActiveConnection/1"),
 		paths + "Devices/2":          managed("eth1", 100, "Wired", paths+"ActiveConnection/2"),
@@ -48,6 +50,7 @@ func TestDevices(t *testing.T) {
 		paths + "ActiveConnection/1": active("uplink", "/", "/"),
 		paths + "ActiveConnection/2": active("port1", paths+"Devices/1", "/"),
 		paths + "ActiveConnection/3": active("port2", "", paths+"Devices/1"),
+		paths + "Devices/6":          both,
 		paths + "Settings":           {service + ".Settings": {}},
 	}
 	want := []host.ManagedDevice{
@@ -55,6 +58,7 @@ func TestDevices(t *testing.T) {
 		{Name: "eth1", Kind: "ethernet", Managed: true, State: "activated", Profile: "port1", Controller: "team0"},
 		{Name: "eth2", Kind: "ethernet", Managed: true, State: "activated", Profile: "port2", Controller: "team0"},
 		{Name: "eth3", Kind: "unheard", State: "unknown"},
+		{Name: "hwo0a1b2c3d", Kind: "veth", State: "unmanaged"},
 		{Name: "team0", Kind: "team", Managed: true, State: "activated", Profile: "uplink"},
 	}
 	if diff := cmp.Diff(want, all.devices()); diff != "" {

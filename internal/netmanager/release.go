@@ -53,7 +53,7 @@ func ruleText(devices []string) string {
 // writeRule replaces the file in one step, because udev may read it at any time.
 // A machine without udev has no such directory.
 func (c *Client) writeRule(text string) (changed bool, err error) {
-	if _, err := os.Stat(filepath.Dir(c.rules)); err != nil {
+	if _, err := os.Stat(filepath.Dir(c.rules)); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	target := filepath.Join(c.rules, ruleFile)

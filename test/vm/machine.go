@@ -185,7 +185,7 @@ func (r run) verdict(failed error) (int, error) {
 	log, _ := os.ReadFile(r.path("kernel.log"))
 	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
 	last := strings.Join(lines[max(0, len(lines)-30):], "\n")
-	return 0, fmt.Errorf("%w (qemu: %v); the kernel's last words:\n%s", ErrMachine, failed, last)
+	return 0, errors.Join(ErrMachine, failed, errors.New("the kernel's last words:\n"+last))
 }
 
 // kill ends the emulator together with the test process, however that ends.
