@@ -45,6 +45,10 @@ const (
 	// AnnotationVlanID (controller) is the number of the VLAN that a pod of an
 	// underlay subnet is in; 0 is untagged.
 	AnnotationVlanID = "ovn.kubernetes.io/vlan_id"
+	// AnnotationServiceCIDR (controller), on a pod of an underlay subnet, is where
+	// ClusterIPs come from, "v4,v6": what is for there goes by ServiceGateway4
+	// and ServiceGateway6 instead of the physical gateway.
+	AnnotationServiceCIDR = "ovn.kubernetes.io/service_cidr"
 	// AnnotationProviderNetwork (controller) is the name of the ProviderNetwork
 	// that a pod of an underlay subnet is in.
 	AnnotationProviderNetwork = "ovn.kubernetes.io/provider_network"

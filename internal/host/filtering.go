@@ -18,7 +18,15 @@ type Filtering struct {
 	// Private are the subnets that not every pod may enter by way of a Service,
 	// where the node is between pod and pod and OVN sees the node alone.
 	Private []PrivateSubnet
+	// Underlay are the subnets whose pods come by Gateway for Services only: the
+	// node may have a shorter way back to them, on the wire. The answers of such
+	// connections get DetourMark, so that they leave by Gateway too.
+	Underlay []netip.Prefix
 }
+
+// DetourMark is the bit of a packet's and of a connection's mark that says so.
+// kube-proxy uses the bits 14 and 15.
+const DetourMark = 0x00200000
 
 // PrivateSubnet admits those of Filtering.Subnets that it names, and no other.
 type PrivateSubnet struct {

@@ -22,6 +22,13 @@ const (
 // it: a number that tells who set a route. Nobody else is registered for it.
 const RouteProtocol = 158
 
+// DetourTable is the routing table of detours, which a rule of priority
+// DetourPriority leads to, ahead of the main table's (32766).
+const (
+	DetourTable    = 158
+	DetourPriority = 1580
+)
+
 // DeafGroup is the group (ip-link(8)) of the devices whose frames are for Open
 // vSwitch alone. One rule of the packet filter drops what the host's own stack
 // hears on any of them, so that the rule does not grow with the pods.

@@ -46,6 +46,13 @@ type Route struct {
 	Source  netip.Addr
 }
 
+// Detour is the way that packets with DetourMark take, whatever the main table
+// says: one for each family.
+type Detour struct {
+	Link    string
+	Gateway netip.Addr
+}
+
 // Sysctl is a setting below /proc/sys, such as "net/ipv4/ip_forward".
 type Sysctl struct {
 	Key   string
@@ -58,6 +65,7 @@ type Network struct {
 	Links     []Link
 	Addresses []Address
 	Routes    []Route
+	Detours   []Detour
 	Sysctls   []Sysctl
 }
 

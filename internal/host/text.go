@@ -23,6 +23,7 @@ func (d Desired) Text() string {
 	lines(&out, d.Network.Sysctls, func(s Sysctl) string { return "sysctl " + s.Key + "=" + s.Value })
 	lines(&out, d.Network.Addresses, func(a Address) string { return "address " + a.text() })
 	lines(&out, d.Network.Routes, Route.text)
+	lines(&out, d.Network.Detours, func(d Detour) string { return "detour via " + d.Gateway.String() + " dev " + d.Link })
 	out.WriteString(d.Filtering.text())
 	if out.Len() == 0 {
 		return "nothing\n"
@@ -96,6 +97,7 @@ func (f Filtering) text() string {
 	lines(&out, f.Subnets, func(p netip.Prefix) string { return "masquerade nothing to subnet " + p.String() })
 	lines(&out, f.Nodes, func(a netip.Addr) string { return "masquerade nothing to node " + a.String() })
 	lines(&out, f.Private, PrivateSubnet.text)
+	lines(&out, f.Underlay, func(p netip.Prefix) string { return "detour of services to " + p.String() })
 	return out.String()
 }
 

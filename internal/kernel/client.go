@@ -81,5 +81,6 @@ func (c *Client) Apply(ctx context.Context, want host.Network) (changed int, err
 	work.setLinks(want.Links)
 	work.setAddresses(want.Addresses)
 	work.setRoutes(want.Routes)
+	work.setDetours(want.Detours)
 	return work.result()
 }

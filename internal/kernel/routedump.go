@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"syscall"
@@ -16,7 +17,7 @@ type routeReader struct {
 	socket *nl.SocketHandle
 }
 
-// foundRoute is a route of the main table as the kernel tells it.
+// foundRoute is a route as the kernel tells it.
 type foundRoute struct {
 	destination netip.Prefix
 	gateway     netip.Addr
@@ -38,11 +39,15 @@ func newRouteReader() (*routeReader, error) {
 
 func (r *routeReader) close() { r.socket.Socket.Close() }
 
-// list reads the routes of a protocol, of both families.
-func (r *routeReader) list(protocol int) ([]foundRoute, error) {
+// list reads the routes of a protocol in a table, of both families. A table that
+// never had a route is not there.
+func (r *routeReader) list(table uint8, protocol int) ([]foundRoute, error) {
 	var out []foundRoute
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-		found, err := dump(func() ([]foundRoute, error) { return r.listFamily(family, protocol) })
+		found, err := dump(func() ([]foundRoute, error) { return r.listFamily(family, table, protocol) })
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list routes of protocol %d: %w", protocol, err)
 		}
@@ -51,10 +56,10 @@ func (r *routeReader) list(protocol int) ([]foundRoute, error) {
 	return out, nil
 }
 
-func (r *routeReader) listFamily(family uint8, protocol int) ([]foundRoute, error) {
+func (r *routeReader) listFamily(family, table uint8, protocol int) ([]foundRoute, error) {
 	request := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
 	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: r.socket}
-	request.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: family, Table: unix.RT_TABLE_MAIN, Protocol: uint8(protocol)}})
+	request.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: family, Table: table, Protocol: uint8(protocol)}})
 	messages, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
 	if err != nil {
 		return nil, err

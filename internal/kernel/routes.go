@@ -43,7 +43,7 @@ func (w *work) ownRoutes() (map[string]host.Route, error) {
 	for name, link := range w.links {
 		names[link.Attrs().Index] = name
 	}
-	routes, err := w.routes.list(host.RouteProtocol)
+	routes, err := w.routes.list(unix.RT_TABLE_MAIN, host.RouteProtocol)
 	if err != nil {
 		return nil, err
 	}

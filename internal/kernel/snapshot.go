@@ -90,7 +90,7 @@ func chooseAddresses(handle *netlink.Handle, names map[int]string, choose func(n
 // advertised names the links whose default route came from a router
 // advertisement; switching IPv6 forwarding on would make them lose it.
 func (c *Client) advertised(names map[int]string) ([]string, error) {
-	routes, err := c.routes.list(unix.RTPROT_RA)
+	routes, err := c.routes.list(unix.RT_TABLE_MAIN, unix.RTPROT_RA)
 	if err != nil {
 		return nil, err
 	}

@@ -83,6 +83,19 @@ func (w world) serveIn(t *testing.T, there *netnstest.Namespace) {
 		listener, err = net.Listen("tcp", ":8080")
 		return err
 	})
+	tellCallers(t, listener)
+}
+
+// serveHere does it on the node.
+func (w world) serveHere(t *testing.T) {
+	listener, err := net.Listen("tcp", ":8080")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tellCallers(t, listener)
+}
+
+func tellCallers(t *testing.T, listener net.Listener) {
 	t.Cleanup(func() { listener.Close() })
 	go func() {
 		for {

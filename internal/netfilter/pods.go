@@ -21,6 +21,10 @@ const (
 	nodesSet    = "nodes"
 	privateSet  = "private"
 	admittedSet = "admitted" // pairs: who may come, to which private subnet
+	underlaySet = "underlay"
+
+	markChain       = "detours"
+	markOutputChain = "detours-output"
 )
 
 // masqueradePriority comes after kube-proxy's own chain (100): what kube-proxy
@@ -38,11 +42,39 @@ func pods(want host.Filtering) blueprint {
 	if want.Gateway == "" {
 		return blueprint{}
 	}
-	return blueprint{
+	drawn := blueprint{
 		purpose:  "isolation and masquerading of the pod network; kept by kube-ovn-cni",
 		chains:   []chain{isolating(), closing(want.Gateway), masquerading(want.Gateway)},
 		sets:     sets(),
 		elements: elements(want),
+	}
+	if len(want.Underlay) > 0 {
+		drawn.chains[1].rules = append(drawn.chains[1].rules, closingToUnderlay(want.Gateway)...)
+		drawn.chains = append(drawn.chains, marking(want.Gateway)...)
+	}
+	return drawn
+}
+
+// marking draws the chains that remember which connections of underlay pods came
+// by the gateway, and mark their answers before the kernel chooses a route: those
+// that it forwards, and those of its own, for which it chooses once more.
+func marking(gateway string) []chain {
+	came := func(ip, family string) string {
+		return fmt.Sprintf("iifname %q ct state new %s saddr @%s%s ct mark set ct mark or %#x", gateway, ip, underlaySet, family, host.DetourMark)
+	}
+	answer := fmt.Sprintf("ct direction reply ct mark and %#[1]x == %#[1]x meta mark set meta mark or %#[1]x", host.DetourMark)
+	base := func(name string, kind knftables.BaseChainType, hook knftables.BaseChainHook) *knftables.Chain {
+		return &knftables.Chain{Name: name, Type: &kind, Hook: &hook, Priority: knftables.PtrTo(knftables.ManglePriority)}
+	}
+	return []chain{
+		{Chain: base(markChain, knftables.FilterType, knftables.PreroutingHook), rules: []rule{
+			newRule("underlay pods to services, IPv4", came("ip", "4")),
+			newRule("underlay pods to services, IPv6", came("ip6", "6")),
+			newRule("answers to underlay pods", answer),
+		}},
+		{Chain: base(markOutputChain, knftables.RouteType, knftables.OutputHook), rules: []rule{
+			newRule("the node's answers to underlay pods", answer),
+		}},
 	}
 }
 
@@ -66,6 +98,19 @@ func closing(gateway string) chain {
 			newRule("pods to services of private subnets, IPv4", closed("ip", "4")),
 			newRule("pods to services of private subnets, IPv6", closed("ip6", "6")),
 		},
+	}
+}
+
+// closingToUnderlay does the same for underlay pods, who are known by the way
+// that they came, not by an address: other hosts of the wire have such too.
+func closingToUnderlay(gateway string) []rule {
+	closed := func(ip, family string) string {
+		return fmt.Sprintf("oifname %[3]q ct direction original ct mark and %#[4]x == %#[4]x %[1]s daddr @%[5]s%[2]s "+
+			"%[1]s saddr . %[1]s daddr != @%[6]s%[2]s drop", ip, family, gateway, host.DetourMark, privateSet, admittedSet)
+	}
+	return []rule{
+		newRule("underlay pods to services of private subnets, IPv4", closed("ip", "4")),
+		newRule("underlay pods to services of private subnets, IPv6", closed("ip6", "6")),
 	}
 }
 
@@ -112,6 +157,7 @@ func sets() []*knftables.Set {
 		out = append(out,
 			&knftables.Set{Name: sourcesSet + family.suffix, Type: family.kind, Flags: interval},
 			&knftables.Set{Name: subnetsSet + family.suffix, Type: family.kind, Flags: interval},
+			&knftables.Set{Name: underlaySet + family.suffix, Type: family.kind, Flags: interval},
 			&knftables.Set{Name: nodesSet + family.suffix, Type: family.kind},
 			&knftables.Set{Name: privateSet + family.suffix, Type: family.kind, Flags: interval},
 			&knftables.Set{Name: admittedSet + family.suffix, Type: family.kind + " . " + family.kind, Flags: interval})
@@ -134,6 +180,9 @@ func elements(want host.Filtering) map[string]element {
 	}
 	for _, prefix := range disjoint(want.Subnets) {
 		put(subnetsSet, prefix.Addr(), spell(prefix))
+	}
+	for _, prefix := range disjoint(want.Underlay) {
+		put(underlaySet, prefix.Addr(), spell(prefix))
 	}
 	for _, addr := range want.Nodes {
 		put(nodesSet, addr.Unmap(), addr.Unmap().String())

@@ -75,13 +75,17 @@ func Plan(pod *corev1.Pod, call cniwire.Request, mtu int) (Attachment, error) {
 	if err != nil {
 		return Attachment{}, fmt.Errorf("reading annotation %s of pod %s: %w", kubeovnv1.AnnotationRoutes, call.Pod, err)
 	}
+	services, err := servicesBy(notes, addresses)
+	if err != nil {
+		return Attachment{}, fmt.Errorf("reading the annotations of pod %s: %w", call.Pod, err)
+	}
 	a := Attachment{
 		Owner: Owner(call.Pod.Namespace, call.Pod.Name), Gateways: gateways,
 		Subnet: notes[kubeovnv1.AnnotationLogicalSwitch], OnWire: isOnWire(notes),
 	}
 	a.Link = host.PodLink{
 		Host: HostLink(call.ContainerID), NetNS: call.NetNS, Name: call.IfName, Owner: a.Owner,
-		MAC: mac, MTU: mtu, Addresses: addresses, Routes: routes(addresses, gateways, slices.Concat(call.Routes, asked)),
+		MAC: mac, MTU: mtu, Addresses: addresses, Routes: append(services, routes(addresses, gateways, slices.Concat(call.Routes, asked))...),
 	}
 	a.Switching.Ports = []host.BridgePort{port(call, notes[kubeovnv1.AnnotationIPAddress])}
 	return a, nil

@@ -20,6 +20,7 @@ type cluster struct {
 	subnets   []netip.Prefix // never masqueraded as a destination
 	outgoing  []netip.Prefix // masqueraded as a source, towards the outside
 	private   []host.PrivateSubnet
+	underlay  []netip.Prefix // on a physical network; only their way to Services leads through ovn0
 	join      []netip.Prefix
 	nodes     []netip.Addr
 	localNode []netip.Addr // this node's, as far as they are on the host
@@ -38,7 +39,7 @@ func readCluster(in Input) cluster {
 			out.localNode = append(out.localNode, address)
 		}
 	}
-	for _, list := range []*[]netip.Prefix{&out.overlay, &out.subnets, &out.outgoing} {
+	for _, list := range []*[]netip.Prefix{&out.overlay, &out.subnets, &out.outgoing, &out.underlay} {
 		*list = sorted(*list, comparePrefixes)
 	}
 	out.nodes = sorted(out.nodes, netip.Addr.Compare)
@@ -54,6 +55,7 @@ func (c *cluster) addSubnet(subnet *kubeovnv1.Subnet, options Options) {
 	}
 	prefixes := parsePrefixes(spec.CIDRBlock)
 	if spec.Vlan != "" { // for the node, a network like any other outside
+		c.underlay = append(c.underlay, prefixes...)
 		return
 	}
 	c.subnets = append(c.subnets, prefixes...)
@@ -114,6 +116,24 @@ func (c cluster) add(desired *host.Desired, leg leg) {
 	}
 	desired.Filtering = host.Filtering{
 		Gateway: host.NodeLink, Sources: c.outgoing, Subnets: c.subnets, Nodes: c.nodes, Private: c.admitNodes(),
+		Underlay: c.underlay,
+	}
+	c.addDetours(desired, leg)
+}
+
+// addDetours wants the answers of Services to underlay pods to leave by ovn0
+// (docs/decisions/0008), and ovn0 to take in what the node would not send there:
+// the loose check of sources, which wins over a strict one for all devices.
+func (c cluster) addDetours(desired *host.Desired, leg leg) {
+	for _, join := range leg.networks {
+		family := func(prefix netip.Prefix) bool { return prefix.Addr().Is6() == join.is6() }
+		if !slices.ContainsFunc(c.underlay, family) {
+			continue
+		}
+		desired.Network.Detours = append(desired.Network.Detours, host.Detour{Link: host.NodeLink, Gateway: join.gateway})
+		if !join.is6() {
+			desired.Network.Sysctls = append(desired.Network.Sysctls, host.Sysctl{Key: "net/ipv4/conf/ovn0/rp_filter", Value: "2"})
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"net/netip"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -59,6 +60,23 @@ func Pod(in PodInput) (logical.State, []plan.Problem) {
 	return logical.State{SwitchPorts: []logical.SwitchPort{port}}, nil
 }
 
+// servicesByRouter are the networks of Services that an underlay pod reaches by
+// the router of the default VPC.
+func (in PodInput) servicesByRouter() []netip.Prefix {
+	if in.Network.Vpc != in.Cluster.Vpc {
+		return nil
+	}
+	var reached []netip.Prefix
+	for _, network := range in.Network.nameless() {
+		for _, services := range in.Cluster.ServiceCIDRs {
+			if familyOf(services) == familyOf(network) {
+				reached = append(reached, services)
+			}
+		}
+	}
+	return reached
+}
+
 // PodAnnotations returns the contract's annotations of a pod whose port is
 // committed, all of them in one patch.
 func PodAnnotations(in PodInput) map[string]string {
@@ -76,6 +94,7 @@ func PodAnnotations(in PodInput) map[string]string {
 	if in.Network.Vlan != "" {
 		notes[kubeovnv1.AnnotationProviderNetwork] = in.Network.Localnet.Provider
 		notes[kubeovnv1.AnnotationVlanID] = strconv.Itoa(in.Network.Localnet.VLAN)
+		notes[kubeovnv1.AnnotationServiceCIDR] = joined(in.servicesByRouter(), ",")
 	}
 	return notes
 }
