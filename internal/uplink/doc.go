@@ -38,6 +38,15 @@
 // lists host.Uplink's Tap among host.Desired's Isolated, as every port of that
 // datapath; <Wire> needs nothing, because ovs_in leaves no frame to the host.
 //
+// # Kernels
+//
+// With tcx (Linux 6.6), no frame of the host is lost when an uplink is attached or
+// detached. An older kernel needs a qdisc, clsact: while that is added or removed,
+// the kernel stops a device's transmission for as long as it takes all processors
+// to notice (qdisc_graft, dev_deactivate), a millisecond or some. Whoever has a
+// clsact qdisc on the NIC anyway is spared that. A frame costs each program 100 ns
+// to 120 ns, and copies of one whose destination is unknown.
+//
 // # After a restart
 //
 // Nothing is in memory: the pair has names of its own (host.TapNames) and an
