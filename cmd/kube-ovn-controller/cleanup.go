@@ -12,15 +12,13 @@ import (
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/cmd/internal/program"
-	"hawser/internal/controller"
 	"hawser/internal/controller/finalizer"
 	"hawser/internal/controller/uninstall"
 )
 
 // cleanup ends the controllers, has the agents let go of NICs in provider
-// networks and leave their nodes, and takes our
-// finalizers off all objects. The chart runs it before it is uninstalled:
-// without us nobody else would.
+// networks and leave their nodes, and takes our finalizers off all objects. The
+// chart runs it before it is uninstalled: without us nobody else would.
 func cleanup(ctx context.Context) error {
 	cfg, err := program.Server("", "kube-ovn-controller")
 	if err != nil {
@@ -35,7 +33,7 @@ func cleanup(ctx context.Context) error {
 		return fmt.Errorf("connecting to the API server: %w", err)
 	}
 	namespace := cmp.Or(os.Getenv("POD_NAMESPACE"), "kube-system")
-	if err := controller.StandDown(ctx, api, namespace); err != nil {
+	if err := uninstall.StandDown(ctx, api, namespace); err != nil {
 		return err
 	}
 	for _, leave := range []struct {

@@ -26,7 +26,7 @@ func (f *Fabric) Remember(ctx context.Context) error {
 		return err
 	}
 	for _, subnet := range subnets {
-		network, problems, err := f.network(ctx, subnet)
+		network, problems, err := f.network(ctx, f.Cluster, subnet)
 		if err != nil {
 			return err
 		}

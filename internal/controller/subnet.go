@@ -58,7 +58,7 @@ func (r *Subnets) judge(ctx context.Context, subnet *kubeovnv1.Subnet) (judgemen
 	if err != nil {
 		return judgement.Verdict{}, err
 	}
-	network, problems, err := r.network(ctx, subnet)
+	network, problems, err := r.network(ctx, r.Cluster, subnet)
 	if err != nil {
 		return judgement.Verdict{}, err
 	}
@@ -91,7 +91,7 @@ func (r *Subnets) surroundings(ctx context.Context) (around overlay.Surroundings
 // realise makes the network known to whoever wants an address, and writes its
 // rows. The switch comes last, so that no port waits for it longer than needed.
 func (r *Subnets) realise(ctx context.Context, subnet *kubeovnv1.Subnet) ([]plan.Problem, error) {
-	network, _, err := r.network(ctx, subnet)
+	network, _, err := r.network(ctx, r.Cluster, subnet)
 	if err != nil {
 		return nil, err
 	}

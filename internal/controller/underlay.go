@@ -14,12 +14,12 @@ import (
 )
 
 // network reads a Subnet, and where the VLAN is that it names.
-func (f *Fabric) network(ctx context.Context, subnet *kubeovnv1.Subnet) (overlay.Network, []plan.Problem, error) {
-	network, problems := overlay.Parse(f.Cluster, subnet)
+func (s Store) network(ctx context.Context, c overlay.Cluster, subnet *kubeovnv1.Subnet) (overlay.Network, []plan.Problem, error) {
+	network, problems := overlay.Parse(c, subnet)
 	if network.Vlan == "" {
 		return network, problems, nil
 	}
-	land, err := provider.Landscape(ctx, f.Cache, f.Cluster)
+	land, err := provider.Landscape(ctx, s.Cache, c)
 	if err != nil {
 		return network, nil, err
 	}

@@ -25,7 +25,7 @@ func (w *work) setDetours(want []host.Detour) {
 	for _, detour := range want {
 		wanted[everywhere(detour.Gateway).String()] = detour
 	}
-	ruled, err := w.ownRules()
+	ruled, err := ownRules(w.handle)
 	if err != nil {
 		w.errs = append(w.errs, err)
 		return
@@ -36,7 +36,7 @@ func (w *work) setDetours(want []host.Detour) {
 	}
 	for _, detour := range todo.Add {
 		if _, ok := w.link(detour.Link); ok {
-			w.done(w.handle.RouteReplace(w.asDetour(detour)), "set detour by %s", detour.Gateway)
+			w.done(w.handle.RouteReplace(asDetour(detour, w.links)), "set detour by %s", detour.Gateway)
 		}
 	}
 	for family := range familiesOf(wanted) {
@@ -50,7 +50,7 @@ func (w *work) setDetours(want []host.Detour) {
 		}
 	}
 	for _, detour := range todo.Remove {
-		w.done(w.handle.RouteDel(w.asDetour(detour)), "delete detour by %s", detour.Gateway)
+		w.done(w.handle.RouteDel(asDetour(detour, w.links)), "delete detour by %s", detour.Gateway)
 	}
 }
 
@@ -72,10 +72,10 @@ func (w *work) ownDetours() (map[string]host.Detour, error) {
 }
 
 // ownRules reads by family which of our rules are there.
-func (w *work) ownRules() (map[int]netlink.Rule, error) {
+func ownRules(handle *netlink.Handle) (map[int]netlink.Rule, error) {
 	found := map[int]netlink.Rule{}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		rules, err := dump(func() ([]netlink.Rule, error) { return w.handle.RuleList(family) })
+		rules, err := dump(func() ([]netlink.Rule, error) { return handle.RuleList(family) })
 		if err != nil {
 			return nil, fmt.Errorf("list routing rules: %w", err)
 		}
@@ -97,12 +97,12 @@ func detourRule(family int) *netlink.Rule {
 	return rule
 }
 
-func (w *work) asDetour(detour host.Detour) *netlink.Route {
+func asDetour(detour host.Detour, links map[string]netlink.Link) *netlink.Route {
 	route := &netlink.Route{
 		Dst: asNet(everywhere(detour.Gateway)), Gw: detour.Gateway.AsSlice(),
 		Protocol: host.RouteProtocol, Table: host.DetourTable,
 	}
-	if link, ok := w.links[detour.Link]; ok {
+	if link, ok := links[detour.Link]; ok {
 		route.LinkIndex = link.Attrs().Index
 	}
 	return route

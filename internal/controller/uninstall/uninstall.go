@@ -1,5 +1,7 @@
-// Package uninstall tells the agents that the fabric is being uninstalled. What
-// they put on their nodes, the CNI configuration above all, outlives their
+// Package uninstall is what has to be done before the fabric's programs are
+// deleted, in this order: StandDown ends the controllers, Release has nodes let
+// go of NICs in provider networks, Dismiss has the agents take away what they put
+// on their nodes. All of it, the CNI configuration above all, would outlive their
 // pods; only they can take it away, and only now.
 package uninstall
 
