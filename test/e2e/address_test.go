@@ -14,12 +14,13 @@ func annotation(t testing.TB, namespace, pod, key string) string {
 	return kubectl(t, "-n", namespace, "get", "pod", pod, "-o", path)
 }
 
-// TestStaticAddress: address and MAC asked for by annotation are on the
-// interface, in the annotations and in the IP object.
+// TestStaticAddress: address, MAC and route asked for by annotation are on the
+// interface, the first two in the annotations and in the IP object.
 func TestStaticAddress(t *testing.T) {
 	const ips, mac = "10.46.0.50,fd00:46::50", "0a:00:00:46:00:50"
 	apply(t, documents(namespaceYAML("static"), subnetYAML("static", "10.46.0.0/24,fd00:46::/120", "static"),
-		podYAML("static", "fixed", nodes(t)[0], map[string]string{"ovn.kubernetes.io/ip_address": ips, "ovn.kubernetes.io/mac_address": mac})))
+		podYAML("static", "fixed", nodes(t)[0], map[string]string{"ovn.kubernetes.io/ip_address": ips, "ovn.kubernetes.io/mac_address": mac,
+			"ovn.kubernetes.io/routes": `[{"dst":"192.0.2.0/24","gw":"10.46.0.9"}]`})))
 	waitReady(t, "static", "fixed")
 	if got := strings.Join(podIPs(t, "static", "fixed"), ","); got != ips {
 		t.Errorf("status.podIPs: %s, want %s", got, ips)
@@ -32,6 +33,9 @@ func TestStaticAddress(t *testing.T) {
 	}
 	if link := kubectl(t, "-n", "static", "exec", "fixed", "--", "ip", "link", "show", "eth0"); !strings.Contains(link, mac) {
 		t.Errorf("eth0 carries another MAC:\n%s", link)
+	}
+	if routes := kubectl(t, "-n", "static", "exec", "fixed", "--", "ip", "route"); !strings.Contains(routes, "192.0.2.0/24 via 10.46.0.9 dev eth0") {
+		t.Errorf("the route asked for is not there:\n%s", routes)
 	}
 }
 
