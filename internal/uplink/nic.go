@@ -62,8 +62,12 @@ func (l *links) undoPromisc(nic string, before nicBefore) error {
 }
 
 // members are the NIC and what it stands on: members of a bond, a team or a
-// bridge, the device below a VLAN.
+// bridge, the device below a VLAN. Most NICs stand on nothing, and then the
+// links of all pods need not be read.
 func (l *links) members(nic netlink.Link) ([]string, error) {
+	if !stacked(nic) && !gathers(nic) {
+		return []string{nic.Attrs().Name}, nil
+	}
 	links, err := dump(l.handle.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
@@ -88,6 +92,11 @@ func isBelow(lower, upper netlink.Link) bool {
 		return true
 	}
 	return stacked(upper) && upper.Attrs().ParentIndex == lower.Attrs().Index
+}
+
+// gathers tells whether a device has members.
+func gathers(link netlink.Link) bool {
+	return slices.Contains([]string{"bond", "team", "bridge", "hsr"}, link.Type())
 }
 
 // stacked tells whether a device stands on the one that it names as its parent. A
