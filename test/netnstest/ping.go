@@ -2,6 +2,7 @@ package netnstest
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
 )
 
 // Pings is a running stream of ICMP echo requests. It shows every packet that
@@ -18,7 +20,7 @@ import (
 type Pings struct {
 	t        testing.TB
 	name     string
-	conn     *icmp.PacketConn
+	conn     net.PacketConn
 	target   net.Addr
 	id       int
 	interval time.Duration
@@ -59,7 +61,10 @@ func streamID() int {
 func PingFrom(t testing.TB, namespace, address string, interval time.Duration) *Pings {
 	t.Helper()
 	p := &Pings{t: t, name: address, target: &net.IPAddr{IP: net.ParseIP(address)}, id: streamID(), interval: interval, stop: make(chan struct{})}
-	err := Within(namespace, func() (err error) { p.conn, err = icmp.ListenPacket("ip4:icmp", "0.0.0.0"); return err })
+	err := Within(namespace, func() (err error) { p.conn, err = net.ListenPacket("ip4:icmp", "0.0.0.0"); return err })
+	if err == nil {
+		err = roomy(p.conn.(*net.IPConn))
+	}
 	if err != nil {
 		t.Fatalf("ping %s: %v", address, err)
 	}
@@ -67,6 +72,19 @@ func PingFrom(t testing.TB, namespace, address string, interval time.Duration) *
 	go p.send()
 	go p.receive()
 	return p
+}
+
+// roomy gives a socket room for what arrives while its reader gets no time: on a
+// busy machine a full buffer would look like packets lost on the way.
+func roomy(conn *net.IPConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	const room = 16 << 20
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, room) })
+	return errors.Join(err, failed)
 }
 
 func (p *Pings) send() {
