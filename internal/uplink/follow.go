@@ -3,6 +3,8 @@ package uplink
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -44,10 +46,12 @@ func (c *Client) mendLRO(_ host.Uplink, nic netlink.Link) (string, error) {
 	}
 	on := c.withLRO(members)
 	c.setLRO(on, false)
-	if len(on) == 0 || len(c.withLRO(on)) == len(on) {
-		return "", nil // nothing changed: what stays on is a Limit
+	stuck := c.withLRO(on) // which is a Limit, and nothing that anybody did
+	off := slices.DeleteFunc(on, func(name string) bool { return slices.Contains(stuck, name) })
+	if len(off) == 0 {
+		return "", nil
 	}
-	return fmt.Sprintf("LRO of %v was switched on, and is off again: merged frames cannot be passed to pods", on), nil
+	return "LRO of " + strings.Join(off, ", ") + " was switched on, and is off again: merged frames cannot be passed to pods", nil
 }
 
 func (c *Client) mendFilters(u host.Uplink, _ netlink.Link) (string, error) {

@@ -1,7 +1,9 @@
 package uplink
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -216,4 +218,57 @@ func TestMarkIsExact(t *testing.T) {
 			t.Errorf("marked frames were seen:\n%s", shown)
 		}
 	})
+}
+
+// hardware is what ethtool would say of NICs; no virtual device merges frames.
+type hardware struct {
+	toggler
+	lro   map[string]bool
+	stuck map[string]bool
+}
+
+func (h *hardware) Features(device string) (map[string]bool, error) {
+	return map[string]bool{featureLRO: h.lro[device]}, nil
+}
+
+func (h *hardware) Change(device string, to map[string]bool) error {
+	if h.stuck[device] {
+		return errors.ErrUnsupported
+	}
+	h.lro[device] = to[featureLRO]
+	return nil
+}
+
+// TestLRO is off on the NIC and on all that it stands on, while it is shared, and
+// afterwards on where it was on. One that stays on is a limit.
+func TestLRO(t *testing.T) {
+	r := newRig(t, Options{})
+	netnstest.IP(t, "link add br0 type bridge forward_delay 0")
+	for _, port := range []string{"p1", "p2", "p3"} {
+		netnstest.IP(t, "link add %s type veth peer name %sb", port, port)
+		netnstest.IP(t, "link set %s master br0 up", port)
+	}
+	netnstest.IP(t, "link set br0 up")
+	was := map[string]bool{"br0": true, "p1": true, "p2": false, "p3": true, "nic": true}
+	nics := &hardware{toggler: r.client.tool, lro: maps.Clone(was), stuck: map[string]bool{"p3": true}}
+	r.client.tool = nics
+	r.uplink = uplinkOf("lan", "br0")
+	r.plan = planOf(r.uplink)
+	r.do()
+	if want := map[string]bool{"br0": false, "p1": false, "p2": false, "p3": true, "nic": true}; !maps.Equal(nics.lro, want) {
+		t.Errorf("while shared, LRO is %v", nics.lro)
+	}
+	state, err := r.client.State(t.Context(), r.uplink)
+	r.must(err)
+	if len(state.Limits) != 1 || state.Limits[0].Reason != LimitLRO || !strings.Contains(state.Limits[0].Message, "p3") {
+		t.Errorf("limits are %+v", state.Limits)
+	}
+	if mended := r.follow(); len(mended) != 0 {
+		t.Errorf("mended %v", mended)
+	}
+	r.mends("LRO of p1 was", func() { nics.lro["p1"] = true })
+	r.undo()
+	if !maps.Equal(nics.lro, was) {
+		t.Errorf("afterwards, LRO is %v", nics.lro)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/safchain/ethtool"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -17,7 +16,14 @@ import (
 // links are the network devices of the host.
 type links struct {
 	handle *netlink.Handle
-	tool   *ethtool.Ethtool
+	tool   toggler
+}
+
+// toggler is what is used of ethtool(8)'s socket.
+type toggler interface {
+	Features(device string) (map[string]bool, error)
+	Change(device string, to map[string]bool) error
+	Close()
 }
 
 // isPromisc reads the NIC's own bit, which `ip link` shows as well. What packet
