@@ -52,7 +52,7 @@ func (f *filters) attachFilter(h hook, device netlink.Link, program *ebpf.Progra
 	filter := filterOf(h, device)
 	filter.Fd = program.FD()
 	if err := f.handle.FilterReplace(filter); err != nil {
-		return fmt.Errorf("%w: it has no filter bpf (CONFIG_NET_CLS_BPF): %w", host.ErrKernelUnsupported, err)
+		return lacks(err, "filter bpf (CONFIG_NET_CLS_BPF)")
 	}
 	return nil
 }
@@ -70,9 +70,18 @@ func (f *filters) addQdisc(device netlink.Link) error {
 		return fmt.Errorf("%s has a qdisc ingress, beside which this kernel has no place for clsact: run 'tc qdisc del dev %s ingress' if nobody needs it", name, name)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: it has no qdisc clsact (CONFIG_NET_SCH_INGRESS): %w", host.ErrKernelUnsupported, err)
+		return lacks(err, "qdisc clsact (CONFIG_NET_SCH_INGRESS)")
 	}
 	return nil
+}
+
+// lacks tells a kernel that was built without something from one that refuses
+// it now.
+func lacks(err error, what string) error {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("%w: it has no %s: %w", host.ErrKernelUnsupported, what, err)
+	}
+	return fmt.Errorf("add the %s: %w", what, err)
 }
 
 func (f *filters) hasFilter(h hook, device netlink.Link, program *ebpf.Program) (bool, error) {
