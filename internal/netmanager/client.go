@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync"
+	"syscall"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -49,7 +50,8 @@ func (c *Client) Close() {
 }
 
 // connect gives the connection to the bus, made on first use and again after it
-// was lost. It is nil on a machine without a bus.
+// was lost. It is nil on a machine without a bus, or whose bus has ended and left
+// its socket behind.
 func (c *Client) connect(ctx context.Context) (*dbus.Conn, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,7 +59,7 @@ func (c *Client) connect(ctx context.Context) (*dbus.Conn, error) {
 		return c.conn, nil
 	}
 	conn, err := dbus.Connect("unix:path=" + c.bus)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
 		return nil, nil
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package netmanager
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -115,6 +116,20 @@ func TestRule(t *testing.T) {
 	keep(false)
 	if left, err := os.ReadDir(filepath.Join(udev, "rules.d")); len(left) != 0 || err != nil {
 		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+// TestDeadBus: the socket of a bus that has ended is no bus.
+func TestDeadBus(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "bus")
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.SetUnlinkOnClose(false)
+	listener.Close()
+	if all, err := New(socket, t.TempDir()).Devices(t.Context()); len(all) != 0 || err != nil {
+		t.Errorf("%v, %v", all, err)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
 	"hawser/internal/kernel"
+	"hawser/internal/netmanager"
 	nodeuplink "hawser/internal/nodeplan/uplink"
 	"hawser/internal/steps"
 	"hawser/internal/uplink"
@@ -73,11 +74,18 @@ func settle(ctx context.Context, nic string) error {
 	if err != nil {
 		return err
 	}
+	network := netmanager.New(netmanager.DefaultBus, netmanager.DefaultRules)
+	if nic == "" {
+		err := runner.Settle(ctx, provider, host.Plan{})
+		_, kept := network.Keep(ctx)
+		return errors.Join(err, kept)
+	}
 	plan, up, err := planFor(ctx, nic, links, local)
 	if err != nil {
 		return err
 	}
-	if err := runner.Settle(ctx, provider, plan); err != nil || nic == "" {
+	_, err = network.Keep(ctx, "hwo*", "hww*", up.Bridge)
+	if err = errors.Join(err, runner.Settle(ctx, provider, plan)); err != nil {
 		return err
 	}
 	mac, err := host.ParseMAC(podMAC)
@@ -89,12 +97,8 @@ func settle(ctx context.Context, nic string) error {
 	return errors.Join(followed, kept)
 }
 
-// planFor is the plan that the agent would make of the node; of no NIC, the
-// empty one.
+// planFor is the plan that the agent would make of the node.
 func planFor(ctx context.Context, nic string, links *kernel.Client, local *vswitch.Client) (host.Plan, host.Uplink, error) {
-	if nic == "" {
-		return host.Plan{}, host.Uplink{}, nil
-	}
 	snapshot, err := links.Snapshot(ctx)
 	if err != nil {
 		return host.Plan{}, host.Uplink{}, err

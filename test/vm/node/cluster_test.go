@@ -1,6 +1,8 @@
 package node
 
 import (
+	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -139,7 +141,7 @@ func object(t testing.TB, n node, name string) {
 	if err := c.Create(t.Context(), made); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Delete(t.Context(), made) })
+	t.Cleanup(func() { _ = c.Delete(context.Background(), made) })
 }
 
 // start calls ADD for a pod that stands in the API.
@@ -163,8 +165,8 @@ func start(t testing.TB, n node, name string) pod {
 		t.Fatal(err)
 	}
 	begun := time.Now()
-	out := sh(t, "%s <%s", n.at.on(fmt.Sprintf("env CNI_COMMAND=ADD CNI_CONTAINERID=%x CNI_NETNS=/run/netns/%s CNI_IFNAME=eth0 CNI_PATH=/in 'CNI_ARGS=K8S_POD_NAMESPACE=default;K8S_POD_NAME=%s' /in/kube-ovn",
-		fmt.Sprintf("%-12s", name), name, name)), file)
+	out := sh(t, "%s <%s", n.at.on(fmt.Sprintf("env CNI_COMMAND=ADD CNI_CONTAINERID=%.12x CNI_NETNS=/run/netns/%s CNI_IFNAME=eth0 CNI_PATH=/in 'CNI_ARGS=K8S_POD_NAMESPACE=default;K8S_POD_NAME=%s' /in/kube-ovn",
+		sha256.Sum256([]byte(name)), name, name)), file)
 	p := pod{node: n, name: name, took: time.Since(begun)}
 	var result struct{ IPs []struct{ Address string } }
 	if err := json.Unmarshal([]byte(out), &result); err != nil || len(result.IPs) == 0 {
