@@ -72,9 +72,10 @@ func wire(ctx context.Context, mgr manager.Manager, o options.Options, state *ag
 		Name: o.Node, Options: o.Plan(), Client: mgr.GetClient(), Events: mgr.GetEventRecorder("kube-ovn-cni"),
 		Host: agent.Host{Switch: local, Kernel: links, Filter: filter}, State: state, Uplinks: uplinks, Conflist: conflist(o),
 	}
+	terms := agent.Terms{Client: mgr.GetClient(), State: state, Uplinks: uplinks}
 	server := cni.New(cni.Config{
 		Socket: o.Socket, Pods: mgr.GetCache(), Switch: local, Links: links,
-		MTU: node.MTU, Wire: links, ChecksGateway: node.ChecksGateway, DetectConflicts: o.DetectConflicts, Ready: state.Ready, Readied: state.Readied,
+		MTU: terms.MTU, Wire: kernel.Prober{}, ChecksGateway: terms.ChecksGateway, DetectConflicts: o.DetectConflicts, Ready: state.Ready, Readied: state.Readied,
 		Explain: cni.Explain(mgr.GetAPIReader(), "kube-ovn-controller"), Metrics: metrics.Registry,
 	})
 	return errors.Join(node.Register(mgr, links.Changed(), local.Changed(), filter.Changed()), mgr.Add(server))

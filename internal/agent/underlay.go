@@ -18,11 +18,18 @@ type Uplinks interface {
 	Leave(ctx context.Context) error
 }
 
+// Terms are on what terms a pod gets its network on this node.
+type Terms struct {
+	Client  client.Reader // knows all Subnets
+	State   *State
+	Uplinks Uplinks
+}
+
 // ChecksGateway tells whether the gateways of a subnet have to answer before a
 // pod starts.
-func (n *Node) ChecksGateway(ctx context.Context, name string) bool {
+func (t Terms) ChecksGateway(ctx context.Context, name string) bool {
 	var subnet kubeovnv1.Subnet
-	err := n.Client.Get(ctx, client.ObjectKey{Name: name}, &subnet)
+	err := t.Client.Get(ctx, client.ObjectKey{Name: name}, &subnet)
 	return err == nil && !subnet.Spec.DisableGatewayCheck
 }
 
@@ -30,17 +37,17 @@ func (n *Node) ChecksGateway(ctx context.Context, name string) bool {
 // for a pod in a provider network, else what the tunnel leaves; 0 while the node
 // has not been ready. A pod in a provider network that this node has not joined
 // gets none: it could reach nobody.
-func (n *Node) MTU(ctx context.Context, pod *corev1.Pod) (int, error) {
-	mtu := n.State.MTU()
+func (t Terms) MTU(ctx context.Context, pod *corev1.Pod) (int, error) {
+	mtu := t.State.MTU()
 	if provider := pod.Annotations[kubeovnv1.AnnotationProviderNetwork]; provider != "" {
 		var err error
-		if mtu, err = n.Uplinks.MTU(provider); err != nil {
+		if mtu, err = t.Uplinks.MTU(provider); err != nil {
 			return 0, err
 		}
 	}
 	var subnet kubeovnv1.Subnet
 	key := client.ObjectKey{Name: pod.Annotations[kubeovnv1.AnnotationLogicalSwitch]}
-	if err := n.Client.Get(ctx, key, &subnet); err == nil && subnet.Spec.MTU > 0 {
+	if err := t.Client.Get(ctx, key, &subnet); err == nil && subnet.Spec.MTU > 0 {
 		return int(subnet.Spec.MTU), nil
 	}
 	return mtu, nil

@@ -31,6 +31,7 @@ func TestMTUOfPods(t *testing.T) {
 	plain := &kubeovnv1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "plain"}}
 	node := newStage(t, small, plain).node
 	node.State.planned(1442)
+	terms := Terms{Client: node.Client, State: node.State, Uplinks: node.Uplinks}
 	for _, c := range []struct {
 		subnet, provider string
 		want             int
@@ -41,9 +42,20 @@ func TestMTUOfPods(t *testing.T) {
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{
 			kubeovnv1.AnnotationLogicalSwitch: c.subnet, kubeovnv1.AnnotationProviderNetwork: c.provider,
 		}}}
-		got, err := node.MTU(t.Context(), pod)
+		got, err := terms.MTU(t.Context(), pod)
 		if got != c.want || (err == nil) != (c.want > 0) {
 			t.Errorf("subnet %s in %q: MTU %d, %v; want %d", c.subnet, c.provider, got, err, c.want)
+		}
+	}
+}
+
+func TestGatewaysAreCheckedUnlessAskedNotTo(t *testing.T) {
+	plain := &kubeovnv1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "plain"}}
+	lax := &kubeovnv1.Subnet{ObjectMeta: metav1.ObjectMeta{Name: "lax"}, Spec: kubeovnv1.SubnetSpec{DisableGatewayCheck: true}}
+	terms := Terms{Client: newStage(t, plain, lax).node.Client}
+	for subnet, want := range map[string]bool{"plain": true, "lax": false, "not-there-yet": false} {
+		if got := terms.ChecksGateway(t.Context(), subnet); got != want {
+			t.Errorf("subnet %s: %v", subnet, got)
 		}
 	}
 }

@@ -31,9 +31,12 @@ const (
 // ErrTaken is returned for an address that somebody else has.
 var ErrTaken = errors.New("somebody else has the address")
 
+// Prober asks the networks of pods, through their own ends.
+type Prober struct{}
+
 // Reach waits until every gateway has answered the pod's questions. It does so
 // before the pod has its addresses: they may be another's.
-func (c *Client) Reach(ctx context.Context, link host.PodLink, gateways []netip.Addr) error {
+func (Prober) Reach(ctx context.Context, link host.PodLink, gateways []netip.Addr) error {
 	wire, err := openWire(link)
 	if err != nil {
 		return err
@@ -49,7 +52,7 @@ func (c *Client) Reach(ctx context.Context, link host.PodLink, gateways []netip.
 
 // Claim gives ErrTaken, with the MAC of who has it, if one of the pod's
 // addresses is in use. Else it tells the network that they are here.
-func (c *Client) Claim(ctx context.Context, link host.PodLink) error {
+func (Prober) Claim(ctx context.Context, link host.PodLink) error {
 	wire, err := openWire(link)
 	if err != nil {
 		return err

@@ -80,8 +80,8 @@ func (u Uplinks) Undo(ctx context.Context, step host.Step) error {
 }
 
 // Bridges lists all bridges with their ports, whoever made them, by name.
-func (c *Client) Bridges() []host.Installed {
-	have, err := c.snapshot(atOnce)
+func (u Uplinks) Bridges() []host.Installed {
+	have, err := u.snapshot(atOnce)
 	if err != nil {
 		return nil
 	}

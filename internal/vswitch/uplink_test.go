@@ -41,7 +41,7 @@ func TestUplinkThreeLaws(t *testing.T) {
 		t.Errorf("confirming changed something: %s", diff)
 	}
 	want := []host.Installed{{Name: "br-int"}, {Name: "br-lan", Owner: "ProviderNetwork//lan", Ports: []string{"hwo1"}}}
-	if diff := cmp.Diff(want, c.Bridges()); diff != "" {
+	if diff := cmp.Diff(want, (Uplinks{c}).Bridges()); diff != "" {
 		t.Error(diff)
 	}
 	for range 2 {
@@ -69,12 +69,12 @@ func TestUplinkWithItsPatch(t *testing.T) {
 	}
 	db.VSCtl("add-port", "br-lan", "mine")
 	db.VSCtl("add-port", "br-lan", "patch-x", "--", "set", "port", "patch-x", "external_ids:ovn-localnet-port=localnet.x")
-	eventually(t, c, func() bool { return len(c.Bridges()) == 2 && len(c.Bridges()[1].Ports) == 2 })
+	eventually(t, c, func() bool { return len((Uplinks{c}).Bridges()) == 2 && len(Uplinks{c}.Bridges()[1].Ports) == 2 })
 	if err := edge.Undo(t.Context(), plan[0]); err == nil || !strings.Contains(err.Error(), "port mine") {
 		t.Errorf("took a foreign port along: %v", err)
 	}
 	db.VSCtl("del-port", "br-lan", "mine")
-	eventually(t, c, func() bool { return len(c.Bridges()[1].Ports) == 1 })
+	eventually(t, c, func() bool { return len(Uplinks{c}.Bridges()[1].Ports) == 1 })
 	if err := edge.Undo(t.Context(), plan[0]); err != nil {
 		t.Error(err)
 	}
@@ -83,7 +83,7 @@ func TestUplinkWithItsPatch(t *testing.T) {
 func TestUplinkOfAForeignBridge(t *testing.T) {
 	db, c := open(t)
 	db.VSCtl("add-br", "br-lan")
-	eventually(t, c, func() bool { return len(c.Bridges()) == 2 })
+	eventually(t, c, func() bool { return len((Uplinks{c}).Bridges()) == 2 })
 	if err := (Uplinks{c}).Do(t.Context(), uplinkPlan(false)[0]); err == nil || !strings.Contains(err.Error(), "not ours") {
 		t.Error(err)
 	}

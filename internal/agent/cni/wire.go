@@ -10,7 +10,7 @@ import (
 	"hawser/internal/nodeplan/attachment"
 )
 
-// Wire asks the network behind a pod's cable; *kernel.Client does.
+// Wire asks the network behind a pod's cable; kernel.Prober does.
 type Wire interface {
 	// Reach waits until all gateways have answered.
 	Reach(ctx context.Context, link host.PodLink, gateways []netip.Addr) error

@@ -2,6 +2,8 @@ package uplink
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"hawser/internal/host"
 	"hawser/internal/steps"
@@ -12,7 +14,7 @@ type Kernel interface {
 	Snapshot(ctx context.Context) (host.Snapshot, error)
 }
 
-// Switch reads the local Open vSwitch; *vswitch.Client is one.
+// Switch reads the local Open vSwitch; vswitch.Uplinks is one.
 type Switch interface {
 	Bridges() []host.Installed
 	Connected() bool
@@ -47,4 +49,41 @@ type Edges struct {
 	NetworkManager NetworkManager
 	Taps           Taps
 	Journal        Journal
+}
+
+// look reads the host.
+func (e Edges) look(ctx context.Context, s *scene) (err error) {
+	if s.host, err = e.Kernel.Snapshot(ctx); err != nil {
+		return fmt.Errorf("read the host's network: %w", err)
+	}
+	s.host.Bridges = e.Switch.Bridges()
+	devices, err := e.NetworkManager.Devices(ctx)
+	if err != nil {
+		return fmt.Errorf("ask NetworkManager for its devices: %w", err)
+	}
+	for _, device := range devices {
+		if device.Managed {
+			s.managed = append(s.managed, device.Name)
+		}
+	}
+	return nil
+}
+
+// shield keeps NetworkManager from the devices that we make, before they are.
+func (e Edges) shield(ctx context.Context, s *scene) error {
+	if len(s.parts) == 0 && len(s.entries) == 0 {
+		return nil
+	}
+	devices := []string{"hwo*", "hww*"}
+	for _, part := range s.parts {
+		devices = append(devices, host.BridgeOf(part.Spec.ProviderNetwork))
+	}
+	for provider := range s.entries {
+		devices = append(devices, host.BridgeOf(provider))
+	}
+	slices.Sort(devices)
+	if _, err := e.NetworkManager.Keep(ctx, slices.Compact(devices)...); err != nil {
+		return fmt.Errorf("keep NetworkManager from the devices of uplinks: %w", err)
+	}
+	return nil
 }

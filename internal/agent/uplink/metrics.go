@@ -1,8 +1,6 @@
 package uplink
 
 import (
-	"maps"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hawser/internal/host"
@@ -16,23 +14,23 @@ var (
 	bytesDesc  = prometheus.NewDesc("kube_ovn_uplink_bytes_total", "Bytes of the same frames.", labels, nil)
 )
 
+// Counters are the metrics of the shared uplinks that stand.
+type Counters struct{ Uplinks *Uplinks }
+
 // Describe is of prometheus.Collector.
-func (u *Uplinks) Describe(out chan<- *prometheus.Desc) {
+func (c Counters) Describe(out chan<- *prometheus.Desc) {
 	out <- framesDesc
 	out <- bytesDesc
 }
 
 // Collect reads the counters of the shared uplinks that stand. The kernel keeps
 // them, so that they survive the agent.
-func (u *Uplinks) Collect(out chan<- prometheus.Metric) {
-	u.mu.Lock()
-	here := maps.Clone(u.here)
-	u.mu.Unlock()
-	for provider, up := range here {
+func (c Counters) Collect(out chan<- prometheus.Metric) {
+	for provider, up := range c.Uplinks.standing.all() {
 		if up.Attachment != host.AttachShared {
 			continue
 		}
-		counters, err := u.Edges.Taps.Counters(up)
+		counters, err := c.Uplinks.Edges.Taps.Counters(up)
 		if err != nil {
 			out <- prometheus.NewInvalidMetric(framesDesc, err)
 			continue

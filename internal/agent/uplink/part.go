@@ -29,8 +29,8 @@ type verdict struct {
 // settlePart plans, carries out what may be carried out, and reports.
 func (u *Uplinks) settlePart(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) error {
 	v, failed := u.judge(ctx, s, part)
-	u.remember(part.Spec.ProviderNetwork, v)
-	return errors.Join(failed, u.report(ctx, s, part, v))
+	u.standing.note(part.Spec.ProviderNetwork, v)
+	return errors.Join(failed, u.reporter().report(ctx, s, part, v))
 }
 
 // judge finds out how it stands with a part, and brings it on. An error is for
@@ -46,7 +46,7 @@ func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderN
 	if !u.Edges.Switch.Connected() {
 		return verdict{phase: kubeovnv1.PhasePending, reason: kubeovnv1.ReasonOVSUnavailable, message: "the Open_vSwitch database of this node cannot be reached, and all stays as it is: see the ovs-ovn pod on this node"}, nil
 	}
-	result, problem := nodeplan.Plan(u.input(s, part))
+	result, problem := nodeplan.Plan(s.input(part, u.Options, u.Userspace()))
 	if problem != nil {
 		return refused(s.entries[provider], problem), nil
 	}
@@ -56,9 +56,9 @@ func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderN
 	return u.carryOut(ctx, s, part, result)
 }
 
-func (u *Uplinks) input(s *scene, part *kubeovnv1.ProviderNetworkNode) nodeplan.Input {
+func (s *scene) input(part *kubeovnv1.ProviderNetworkNode, options nodeplan.Options, userspace bool) nodeplan.Input {
 	in := nodeplan.Input{
-		Options: u.Options, Node: part, Host: s.host, Managed: s.managed, Userspace: u.Userspace(),
+		Options: options, Node: part, Host: s.host, Managed: s.managed, Userspace: userspace,
 		Stands: map[string]host.Plan{},
 	}
 	for provider, entry := range s.entries {
@@ -113,11 +113,11 @@ func (u *Uplinks) carryOut(ctx context.Context, s *scene, part *kubeovnv1.Provid
 	provider := part.Spec.ProviderNetwork
 	v := verdict{result: result, phase: kubeovnv1.PhaseRunning}
 	if !s.entries[provider].Settled {
-		if problem := u.unsupported(result); problem != "" {
+		if problem := u.Edges.unsupported(result); problem != "" {
 			v.phase, v.reason, v.message = kubeovnv1.PhaseFailed, kubeovnv1.ReasonKernelUnsupported, problem
 			return v, nil
 		}
-		if err := u.report(ctx, s, part, v); err != nil {
+		if err := u.reporter().report(ctx, s, part, v); err != nil {
 			return v, err
 		}
 		log.FromContext(ctx).Info("carrying out the plan of an uplink", "provider", provider, "plan", result.Plan.Text())
@@ -127,14 +127,14 @@ func (u *Uplinks) carryOut(ctx context.Context, s *scene, part *kubeovnv1.Provid
 	}
 	u.holds.forget(provider)
 	v.phase, v.stands = kubeovnv1.PhaseReady, true
-	return v, u.follow(ctx, s, &v)
+	return v, u.Edges.follow(ctx, s, &v)
 }
 
-func (u *Uplinks) unsupported(result *nodeplan.Result) string {
+func (e Edges) unsupported(result *nodeplan.Result) string {
 	if result.Uplink.Attachment != host.AttachShared {
 		return ""
 	}
-	if err := u.Edges.Taps.Supported(); err != nil {
+	if err := e.Taps.Supported(); err != nil {
 		return err.Error()
 	}
 	return ""
@@ -159,20 +159,20 @@ func (u *Uplinks) failed(provider string, v verdict, err error) (verdict, error)
 
 // follow has what stands follow its NIC, and tells the programs which stations
 // are behind the bridge.
-func (u *Uplinks) follow(ctx context.Context, s *scene, v *verdict) error {
+func (e Edges) follow(ctx context.Context, s *scene, v *verdict) error {
 	up := v.result.Uplink
 	if up.Attachment != host.AttachShared {
 		return nil
 	}
-	mended, err := u.Edges.Taps.Follow(ctx, up)
+	mended, err := e.Taps.Follow(ctx, up)
 	v.mended = mended
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", up.NIC, err)
 	}
-	if _, err := u.Edges.Taps.Keep(ctx, up, behind(s.pods, up.Provider)); err != nil {
+	if _, err := e.Taps.Keep(ctx, up, behind(s.pods, up.Provider)); err != nil {
 		return fmt.Errorf("tell the uplink of %s which pods are behind it: %w", up.NIC, err)
 	}
-	if v.state, err = u.Edges.Taps.State(ctx, up); err != nil {
+	if v.state, err = e.Taps.State(ctx, up); err != nil {
 		return fmt.Errorf("look at the uplink of %s: %w", up.NIC, err)
 	}
 	return nil
@@ -192,24 +192,4 @@ func reasonOf(err error) string {
 
 func isOfSwitch(action host.Action) bool {
 	return action == host.ActionBridge || action == host.ActionJoin || action == host.ActionMapping
-}
-
-// remember keeps what ADD asks for.
-func (u *Uplinks) remember(provider string, v verdict) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.here == nil {
-		u.here, u.why = map[string]host.Uplink{}, map[string]string{}
-	}
-	switch {
-	case v.stands:
-		u.here[provider] = v.result.Uplink
-		delete(u.why, provider)
-	case v.phase == kubeovnv1.PhaseReleased:
-		delete(u.here, provider)
-		delete(u.why, provider)
-	default:
-		delete(u.here, provider)
-		u.why[provider] = v.message
-	}
 }

@@ -10,26 +10,45 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
 )
 
+// told is what an event has told of a part.
+type told map[types.UID]string
+
+// reporter tells the cluster of parts.
+type reporter struct {
+	client client.Client
+	events events.EventRecorder
+	now    func() time.Time
+	told   told
+}
+
+func (u *Uplinks) reporter() reporter {
+	if u.told == nil {
+		u.told = told{}
+	}
+	return reporter{client: u.Client, events: u.Events, now: u.Now, told: u.told}
+}
+
 // report writes the status where it differs, and tells of each change once.
-func (u *Uplinks) report(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode, v verdict) error {
+func (r reporter) report(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode, v verdict) error {
 	next := part.DeepCopy()
-	next.Status = u.status(s, part, v)
+	next.Status = r.status(s, part, v)
 	for _, mended := range v.mended {
-		u.Events.Eventf(next, nil, corev1.EventTypeWarning, "Mended", "Configure", "%s", mended)
+		r.events.Eventf(next, nil, corev1.EventTypeWarning, "Mended", "Configure", "%s", mended)
 	}
 	if reflect.DeepEqual(part.Status, next.Status) {
 		return nil
 	}
-	if err := u.Client.Status().Patch(ctx, next, client.MergeFrom(part)); err != nil {
+	if err := r.client.Status().Patch(ctx, next, client.MergeFrom(part)); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("write the status of %s: %w", part.Name, err))
 	}
-	u.tell(next)
+	r.tell(next)
 	part.Status = next.Status
 	part.ResourceVersion = next.ResourceVersion
 	return nil
@@ -37,24 +56,21 @@ func (u *Uplinks) report(ctx context.Context, s *scene, part *kubeovnv1.Provider
 
 // tell makes an event of where a part has come to, once for as long as it is
 // there: the cache may lag behind what was written.
-func (u *Uplinks) tell(part *kubeovnv1.ProviderNetworkNode) {
+func (r reporter) tell(part *kubeovnv1.ProviderNetworkNode) {
 	status := part.Status
 	now := string(status.Phase) + status.Reason
-	if u.told[part.UID] == now {
+	if r.told[part.UID] == now {
 		return
 	}
-	if u.told == nil {
-		u.told = map[types.UID]string{}
-	}
-	u.told[part.UID] = now
+	r.told[part.UID] = now
 	kind, reason := corev1.EventTypeNormal, string(status.Phase)
 	if status.Reason != "" && status.Phase != kubeovnv1.PhaseWaiting {
 		kind, reason = corev1.EventTypeWarning, status.Reason
 	}
-	u.Events.Eventf(part, nil, kind, reason, "Configure", "%s: %s", strings.Join(part.Spec.Interfaces, ","), status.Message)
+	r.events.Eventf(part, nil, kind, reason, "Configure", "%s: %s", strings.Join(part.Spec.Interfaces, ","), status.Message)
 }
 
-func (u *Uplinks) status(s *scene, part *kubeovnv1.ProviderNetworkNode, v verdict) kubeovnv1.ProviderNetworkNodeStatus {
+func (r reporter) status(s *scene, part *kubeovnv1.ProviderNetworkNode, v verdict) kubeovnv1.ProviderNetworkNodeStatus {
 	status := kubeovnv1.ProviderNetworkNodeStatus{
 		ObservedGeneration: part.Generation, Phase: v.phase, Reason: v.reason, Message: v.message, Step: v.step,
 		Conditions: part.Status.Conditions,
@@ -71,7 +87,7 @@ func (u *Uplinks) status(s *scene, part *kubeovnv1.ProviderNetworkNode, v verdic
 			status.Interfaces = append(status.Interfaces, interfaceStatus(link, v))
 		}
 	}
-	status.Conditions = u.conditions(part, status)
+	status.Conditions = r.conditions(part, status)
 	return status
 }
 
@@ -98,7 +114,7 @@ func interfaceStatus(link host.Link, v verdict) kubeovnv1.UplinkStatus {
 
 // conditions keep the times of what has not changed, and the conditions of
 // others.
-func (u *Uplinks) conditions(part *kubeovnv1.ProviderNetworkNode, status kubeovnv1.ProviderNetworkNodeStatus) []kubeovnv1.Condition {
+func (r reporter) conditions(part *kubeovnv1.ProviderNetworkNode, status kubeovnv1.ProviderNetworkNodeStatus) []kubeovnv1.Condition {
 	ready := kubeovnv1.Condition{
 		Type: kubeovnv1.ConditionReady, Status: metav1.ConditionFalse,
 		Reason: status.Reason, Message: status.Message, ObservedGeneration: part.Generation,
@@ -109,7 +125,7 @@ func (u *Uplinks) conditions(part *kubeovnv1.ProviderNetworkNode, status kubeovn
 	if ready.Reason == "" {
 		ready.Reason = string(status.Phase)
 	}
-	now := metav1.NewTime(u.Now().Truncate(time.Second))
+	now := metav1.NewTime(r.now().Truncate(time.Second))
 	ready.LastUpdateTime, ready.LastTransitionTime = now, now
 	var out []kubeovnv1.Condition
 	for _, have := range part.Status.Conditions {

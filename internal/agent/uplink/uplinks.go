@@ -10,7 +10,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -36,12 +35,10 @@ type Uplinks struct {
 
 	turn  sync.Mutex // one of Reconcile, Recover and Leave at a time; over the next three
 	holds holds
-	told  map[types.UID]string // what an event has told of a part
+	told  told
 	left  bool
 
-	mu   sync.Mutex             // over the next two, which others ask for
-	here map[string]host.Uplink // what stands, by provider network
-	why  map[string]string      // why a provider network is not ready here
+	standing standing // which others ask for
 }
 
 // scene is what one reconciliation sees.
@@ -65,7 +62,7 @@ func (u *Uplinks) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if err := u.shield(ctx, scene); err != nil {
+	if err := u.Edges.shield(ctx, scene); err != nil {
 		return reconcile.Result{}, err
 	}
 	var errs []error
@@ -117,16 +114,11 @@ func (u *Uplinks) Leave(ctx context.Context) error {
 // MTU is that of the NIC by which this node reaches a provider network, in
 // bytes. Where it does not, the error says why.
 func (u *Uplinks) MTU(provider string) (int, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if up, found := u.here[provider]; found {
-		return up.MTU, nil
+	up, why := u.standing.find(provider)
+	if why != "" {
+		return 0, fmt.Errorf("provider network %s is not ready on node %s: %s", provider, u.Node, why)
 	}
-	why := u.why[provider]
-	if why == "" {
-		why = "this node has no part in it: see its excludeNodes and nodeSelector"
-	}
-	return 0, fmt.Errorf("provider network %s is not ready on node %s: %s", provider, u.Node, why)
+	return up.MTU, nil
 }
 
 // gather reads all that is decided by. The parts come in the order of their
@@ -147,49 +139,12 @@ func (u *Uplinks) gather(ctx context.Context) (*scene, error) {
 	if len(found.parts) == 0 && len(entries) == 0 {
 		return found, nil
 	}
-	return found, u.look(ctx, found)
-}
-
-// look reads the host, and the pods on it.
-func (u *Uplinks) look(ctx context.Context, s *scene) (err error) {
 	var pods corev1.PodList
 	if err := u.Client.List(ctx, &pods); err != nil {
-		return fmt.Errorf("list this node's pods: %w", err)
+		return nil, fmt.Errorf("list this node's pods: %w", err)
 	}
-	s.pods = pods.Items
-	if s.host, err = u.Edges.Kernel.Snapshot(ctx); err != nil {
-		return fmt.Errorf("read the host's network: %w", err)
-	}
-	s.host.Bridges = u.Edges.Switch.Bridges()
-	devices, err := u.Edges.NetworkManager.Devices(ctx)
-	if err != nil {
-		return fmt.Errorf("ask NetworkManager for its devices: %w", err)
-	}
-	for _, device := range devices {
-		if device.Managed {
-			s.managed = append(s.managed, device.Name)
-		}
-	}
-	return nil
-}
-
-// shield keeps NetworkManager from the devices that we make, before they are.
-func (u *Uplinks) shield(ctx context.Context, s *scene) error {
-	if len(s.parts) == 0 && len(s.entries) == 0 {
-		return nil
-	}
-	devices := []string{"hwo*", "hww*"}
-	for _, part := range s.parts {
-		devices = append(devices, host.BridgeOf(part.Spec.ProviderNetwork))
-	}
-	for provider := range s.entries {
-		devices = append(devices, host.BridgeOf(provider))
-	}
-	slices.Sort(devices)
-	if _, err := u.Edges.NetworkManager.Keep(ctx, slices.Compact(devices)...); err != nil {
-		return fmt.Errorf("keep NetworkManager from the devices of uplinks: %w", err)
-	}
-	return nil
+	found.pods = pods.Items
+	return found, u.Edges.look(ctx, found)
 }
 
 // sweep releases what no part is there for any more, as after a deletion that
@@ -210,7 +165,7 @@ func (u *Uplinks) sweep(ctx context.Context, s *scene) error {
 
 func (u *Uplinks) release(ctx context.Context, provider string) error {
 	u.holds.forget(provider)
-	u.remember(provider, verdict{phase: kubeovnv1.PhaseReleased})
+	u.standing.note(provider, verdict{phase: kubeovnv1.PhaseReleased})
 	if err := u.Edges.Journal.Settle(ctx, provider, host.Plan{}); err != nil {
 		return fmt.Errorf("take the uplink out of provider network %s: %w", provider, err)
 	}

@@ -421,7 +421,7 @@ func TestWhatWasUndoneByOthersIsTold(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	s := joined(t)
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(s.uplinks)
+	registry.MustRegister(Counters{Uplinks: s.uplinks})
 	metrics, err := registry.Gather()
 	if err != nil || len(metrics) != 2 || len(metrics[0].Metric) != 11 {
 		t.Errorf("%v: %v", err, metrics)

@@ -50,7 +50,7 @@ func (u *Uplinks) Register(mgr ctrl.Manager, hints ...<-chan struct{}) error {
 		Named("uplinks").
 		Watches(&kubeovnv1.ProviderNetworkNode{}, handler.EnqueueRequestsFromMapFunc(u.request), builder.WithPredicates(changed())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(u.request), builder.WithPredicates(underlayPods())).
-		WatchesRawSource(u.listen(hints)).
+		WatchesRawSource(listen(hints, u.request)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: 1,
 			CacheSyncTimeout:        forever,
@@ -92,10 +92,10 @@ func underlayPods() predicate.Predicate {
 }
 
 // listen turns hints into requests.
-func (u *Uplinks) listen(hints []<-chan struct{}) source.Source {
+func listen(hints []<-chan struct{}, request handler.MapFunc) source.Source {
 	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		for _, hint := range hints {
-			go forward(ctx, hint, func() { queue.AddAfter(u.request(ctx, nil)[0], calm) })
+			go forward(ctx, hint, func() { queue.AddAfter(request(ctx, nil)[0], calm) })
 		}
 		return nil
 	})
