@@ -52,6 +52,7 @@ func (f wiring) addSubnets(mgr manager.Manager) error {
 		Watches(&kubeovnv1.Vpc{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.subnetsOfVpc), builder.WithPredicates(existenceChanged)).
 		Watches(&kubeovnv1.Vlan{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.underlaySubnets)).
 		Watches(&kubeovnv1.ProviderNetwork{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.underlaySubnets), builder.WithPredicates(existenceChanged)).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(mapping{f.Fabric}.underlaySubnets), builder.WithPredicates(nodeChanged)).
 		WatchesRawSource(f.boxes.subnets).
 		Complete(&Subnets{f.Fabric})
 }

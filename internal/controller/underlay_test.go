@@ -45,7 +45,7 @@ func TestUnderlaySubnet(t *testing.T) {
 	w := newWorld(t)
 	c := w.start()
 	w.namespace("office")
-	w.node("n1", "192.168.7.11") // nodes may be in it
+	w.node("n1", "192.168.7.1") // nodes may be in it, and keep their addresses
 	w.makeSubnet("office", "192.168.7.0/24", func(s *kubeovnv1.Subnet) {
 		s.Spec.Vlan, s.Spec.Gateway, s.Spec.Namespaces = "v100", "192.168.7.254", []string{"office"}
 	})
@@ -56,10 +56,22 @@ func TestUnderlaySubnet(t *testing.T) {
 	vlan := w.wire("v100", 100)
 	w.condition("office", "Ready=True")
 	given := w.allocated(pod)
-	if given[kubeovnv1.AnnotationProviderNetwork] != "net1" || given[kubeovnv1.AnnotationVlanID] != "100" || given[kubeovnv1.AnnotationGateway] != "192.168.7.254" {
+	if given[kubeovnv1.AnnotationProviderNetwork] != "net1" || given[kubeovnv1.AnnotationVlanID] != "100" || given[kubeovnv1.AnnotationGateway] != "192.168.7.254" ||
+		given[kubeovnv1.AnnotationIPAddress] != "192.168.7.2" {
 		t.Errorf("annotations %v", given)
 	}
 	w.hasLocalnet("localnet.office", ": 100", "network_name=net1")
+
+	w.node("n2", "192.168.7.3")
+	w.eventually("a new node's address is still to be had", func() error {
+		if network, _ := c.fabric.networks.get("office"); len(network.Excludes) != 2 {
+			return fmt.Errorf("%v", network.Excludes)
+		}
+		return nil
+	})
+	if next := w.allocated(w.pod("office", "next", "n1")); next[kubeovnv1.AnnotationIPAddress] != "192.168.7.4" {
+		t.Errorf("annotations %v", next)
+	}
 
 	c.stop() // a new leader knows the VLAN before it looks at the first pod
 	c = w.start()
