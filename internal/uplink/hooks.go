@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"hawser/internal/host"
 )
@@ -68,13 +69,14 @@ func (r *rack) attachOne(u host.Uplink, h hook, program *ebpf.Program) error {
 	return r.attachFilter(h, device, program)
 }
 
-// hasTCX asks what else hangs there, which only a kernel with tcx can tell.
+// hasTCX asks what else hangs there, which a kernel without tcx finds an invalid
+// question. Any other error is no reason to hang the programs there twice.
 func (r *rack) hasTCX(device netlink.Link) bool {
 	if r.legacy {
 		return false
 	}
 	_, err := link.QueryPrograms(link.QueryOptions{Target: device.Attrs().Index, Attach: ebpf.AttachTCXIngress})
-	return err == nil
+	return !errors.Is(err, unix.EINVAL) && !errors.Is(err, ebpf.ErrNotSupported)
 }
 
 // attachLink uses tcx, which came with Linux 6.6: no qdisc is needed, and the
