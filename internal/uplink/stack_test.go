@@ -98,3 +98,23 @@ func TestVLANOnNIC(t *testing.T) {
 		r.want("wire OVS", node, frame{from: mac(0x50), to: nobody})
 	})
 }
+
+// TestTagsOfMachines: what a machine on a bridge over the NIC tags has its tag in
+// the metadata when it leaves, because the bridge took it out of the frame.
+func TestTagsOfMachines(t *testing.T) {
+	forEachHook(t, func(t *testing.T, r *rig) {
+		machine := netnstest.New(t)
+		machine.Cable("vm", "eth0")
+		netnstest.IP(t, "link add br0 type bridge forward_delay 0")
+		netnstest.IP(t, "link set br0 up")
+		netnstest.IP(t, "link set nic master br0")
+		netnstest.IP(t, "link set vm master br0")
+		r.do()
+		r.ports = map[port]*packets{ovs: openPackets(t, r.uplink.Tap)}
+		machine.Do(func() error { r.ports[node] = openPackets(t, "eth0"); return nil })
+		r.wire.Do(func() error { r.ports[wire] = openPackets(t, "far"); return nil })
+		r.must(r.client.Own(r.uplink, host.Station{VLAN: 100, MAC: pod}))
+		r.passes(100, 100)
+		r.want("wire OVS", node, frame{vlan: 200, from: guest, to: pod})
+	})
+}
