@@ -121,6 +121,9 @@ func TestUnderlayReachability(t *testing.T) {
 		{u.red, "redhost", redHost4, redHost6, true},
 	} {
 		a, b := network.pods[0], network.pods[1]
+		for _, pod := range network.pods {
+			oneAnswer(t, network.host, pod)
+		}
 		for i, address := range a.ips {
 			far := hostOf(address, network.four, network.six)
 			filter := fmt.Sprintf("host %s or udp port 6081 or (vlan and host %s)", address, address)
@@ -132,7 +135,7 @@ func TestUnderlayReachability(t *testing.T) {
 			for _, peer := range []string{far, b.ips[i]} {
 				frames := linesWith(seen, address, peer)
 				if len(frames) == 0 {
-					t.Errorf("%s ↔ %s: not seen on the wire of %s:\n%s", address, peer, a.node, seen)
+					t.Errorf("%s ↔ %s: not seen on the wire of %s, but:\n%.2000s", address, peer, a.node, seen)
 				}
 				for _, frame := range frames {
 					if strings.Contains(frame, "vlan 100") != network.tagged || strings.Contains(frame, "Geneve") {
@@ -140,6 +143,21 @@ func TestUnderlayReachability(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// oneAnswer asks the wire who has a pod's address: the pod answers, and no other
+// node on its behalf, from whose port a switch would learn the pod's MAC.
+func oneAnswer(t testing.TB, host string, pod placed) {
+	t.Helper()
+	for _, address := range pod.ips {
+		if net.ParseIP(address).To4() == nil {
+			continue
+		}
+		out := inNode(t, host, "sh", "-c", "arping -c 3 -w 4 -I eth0 "+address+" || true")
+		if replies := strings.Count(out, "eply from"); replies != 3 {
+			t.Errorf("%d answers to 3 requests for %s:\n%s", replies, address, out)
 		}
 	}
 }
