@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/host"
 	"hawser/internal/logical"
 )
 
@@ -52,13 +53,22 @@ func underlay(in SubnetInput) logical.State {
 	state.RouterPorts = []logical.RouterPort{{Router: n.Vpc, Name: port, MAC: mac, Networks: networks}}
 	state.SwitchPorts = append(state.SwitchPorts, logical.SwitchPort{
 		Switch: n.Name, Name: switchPortName(n.Vpc, n.Name), Type: logical.PortRouter,
-		Addresses: []string{"router"}, Options: map[string]string{
-			"router-port": port,
-			"arp_proxy":   strings.Join([]string{mac.String(), kubeovnv1.ServiceGateway4, kubeovnv1.ServiceGateway6}, " "),
-		},
+		Addresses: []string{serviceGateways(mac, networks)}, Options: map[string]string{"router-port": port},
 	})
 	state.ACLs = append(state.ACLs, apart(n, networks)...)
 	return state
+}
+
+// serviceGateways are the addresses that the switch answers for in the router's
+// place. They are the port's own and no arp_proxy: a switch with one also answers
+// for its pods when the wire asks, on every chassis, so that the physical switches
+// take each pod to be at all nodes.
+func serviceGateways(mac host.MAC, networks []netip.Prefix) string {
+	words := []string{mac.String()}
+	for _, network := range networks {
+		words = append(words, network.Addr().String())
+	}
+	return strings.Join(append(words, kubeovnv1.ServiceGateway4, kubeovnv1.ServiceGateway6), " ")
 }
 
 // nameless are the networks with the one address of each that no host has: the

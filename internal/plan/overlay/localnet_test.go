@@ -44,8 +44,9 @@ func TestMeaningOfUnderlay(t *testing.T) {
 		{"from a Service", "node-n1", mac("node-n1"), RouterMAC("ovn-cluster", "join").String(), fmt.Sprintf("ip4.src == 10.96.0.10 && ip4.dst == %s && %s", v4, ping4), []string{"a.office"}},
 		{"from a Service, IPv6", "node-n1", mac("node-n1"), RouterMAC("ovn-cluster", "join").String(), fmt.Sprintf("ip6.src == fd00:10:96::10 && ip6.dst == %s && %s", v6, ping6), []string{"a.office"}},
 
+		{"a stranger asks for a pod", onTheWire, strangersMAC, "ff:ff:ff:ff:ff:ff", "arp.op == 1 && arp.sha == " + strangersMAC + " && arp.spa == 192.168.7.9 && arp.tha == 00:00:00:00:00:00 && arp.tpa == 192.168.7.50", []string{"a.office", "static.office"}},
 		{"a stranger asks for the router", onTheWire, strangersMAC, "ff:ff:ff:ff:ff:ff", "arp.op == 1 && arp.sha == " + strangersMAC + " && arp.spa == 192.168.7.9 && arp.tha == 00:00:00:00:00:00 && arp.tpa == 192.168.7.0", nil},
-		{"a stranger asks for the way to Services", onTheWire, strangersMAC, "ff:ff:ff:ff:ff:ff", "arp.op == 1 && arp.sha == " + strangersMAC + " && arp.spa == 192.168.7.9 && arp.tha == 00:00:00:00:00:00 && arp.tpa == " + kubeovnv1.ServiceGateway4, nil},
+		{"a stranger asks for the way to Services, as for any address that nobody has", onTheWire, strangersMAC, "ff:ff:ff:ff:ff:ff", "arp.op == 1 && arp.sha == " + strangersMAC + " && arp.spa == 192.168.7.9 && arp.tha == 00:00:00:00:00:00 && arp.tpa == " + kubeovnv1.ServiceGateway4, []string{"a.office", "static.office"}},
 		{"a stranger sends to the router", onTheWire, strangersMAC, router, "ip4.src == 192.168.7.9 && ip4.dst == 10.96.0.10 && " + ping4, nil},
 		{"the router asks on the wire", "node-n1", mac("node-n1"), RouterMAC("ovn-cluster", "join").String(), "ip4.src == 100.64.0.2 && ip4.dst == 192.168.7.200 && " + ping4, []string{"a.office", "static.office"}},
 	} {
