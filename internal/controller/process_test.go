@@ -151,7 +151,9 @@ func (r *relay) stop() {
 	}
 	time.Sleep(rand.N(60 * time.Millisecond)) // any moment: at 30 all have their ports on an idle machine
 	stopped := r.leader
-	r.check(stopped.Process.Signal(syscall.SIGSTOP))
+	if err := stopped.Process.Signal(syscall.SIGSTOP); err != nil {
+		r.t.Fatalf("the leader of round %d: %v; it said\n%s", r.round, err, stopped.log)
+	}
 	if r.round > 0 { // the first lease runs out by itself
 		r.endLease()
 	}

@@ -448,8 +448,10 @@ func (w *world) node(name, ip string) *corev1.Node {
 	w.t.Helper()
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	w.check(w.api.Create(context.Background(), node))
+	// A patch, because a controller may be as fast in annotating the node.
+	made := node.DeepCopy()
 	node.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: ip}}
-	w.check(w.api.Status().Update(context.Background(), node))
+	w.check(w.api.Status().Patch(context.Background(), node, client.MergeFrom(made)))
 	return node
 }
 
