@@ -114,9 +114,8 @@ func TestOursStayOurs(t *testing.T) {
 	t.Cleanup(func() {
 		_, _ = try("ovs-vsctl --if-exists del-br br-early -- --if-exists del-br br-late; ip link del hwo0a1b2c3d")
 	})
-	sh(t, "ovs-vsctl add-br br-early")
-	awaitDevice(t, c, "br-early", func(d host.ManagedDevice) bool { return d.Name != "" && d.State != "unknown" })
-	t.Logf("before anything is kept: %+v", device(t, c, "br-early"))
+	sh(t, "ovs-vsctl add-br br-early && ip link set br-early up")
+	awaitDevice(t, c, "br-early", func(d host.ManagedDevice) bool { return d.Managed })
 	ours := []string{"br-early", "br-late", "hwo????????", "hww????????"}
 	if changed, err := c.Keep(t.Context(), ours...); !changed || err != nil {
 		t.Fatalf("keep: %v, %v", changed, err)
@@ -125,6 +124,7 @@ func TestOursStayOurs(t *testing.T) {
 
 	sh(t, `sleep 3.5 # udev looks for new rules no more often than that
 		ovs-vsctl add-br br-late
+		ip link set br-late up
 		ip link add hwo0a1b2c3d type veth peer name hww0a1b2c3d
 		udevadm settle --timeout=60`)
 	for _, late := range []string{"br-late", "hwo0a1b2c3d", "hww0a1b2c3d"} {
