@@ -103,7 +103,7 @@ func planFor(ctx context.Context, nic string, links *kernel.Client, local *vswit
 	if err != nil {
 		return host.Plan{}, host.Uplink{}, err
 	}
-	snapshot.Bridges = local.Bridges()
+	snapshot.Bridges = vswitch.Uplinks{Client: local}.Bridges()
 	result, problem := nodeuplink.Plan(nodeuplink.Input{
 		Options: nodeuplink.Options{Mark: host.UplinkMark}, Host: snapshot,
 		Node: &kubeovnv1.ProviderNetworkNode{
