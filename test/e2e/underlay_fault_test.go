@@ -226,7 +226,6 @@ func badOnNodes(t *testing.T) {
 		{"nowhere", "eth9", "Auto", "InterfaceNotFound", "eth9"},
 		{"cable", veth, "Auto", "InterfaceInUse", veth},
 		{"asport", "eth0", "Port", "InterfaceInUse", "Shared"},
-		{"taken", "eth0", "Takeover", "Unsupported", "Takeover"},
 	} {
 		apply(t, providerYAML(bad.name, "defaultInterface: "+bad.nic, "attachment: "+bad.attachment, "nodeSelector: {matchLabels: {kubernetes.io/hostname: "+node+"}}"))
 		object := bad.name + "." + node
@@ -249,6 +248,20 @@ func badOnNodes(t *testing.T) {
 		}
 	}
 	lateNIC(t, "nowhere", node)
+
+	// What is not built goes to no node at all.
+	apply(t, providerYAML("taken", "defaultInterface: eth0", "attachment: Takeover"))
+	eventually(t, time.Minute, "Takeover is refused", func() error {
+		out, err := tryKubectl("get", "provider-network", "taken", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")]}`)
+		if err == nil && (!strings.Contains(out, `"Unsupported"`) || !strings.Contains(out, "Takeover")) {
+			err = fmt.Errorf("it says %s", out)
+		}
+		return err
+	})
+	t.Log(event(t, "default", "taken", "Takeover"))
+	if parts := kubectl(t, "get", "provider-network-node", "-o", "name"); parts != "" {
+		t.Errorf("nodes have parts in it: %s", parts)
+	}
 }
 
 // lateNIC: a NIC that appears, is unplugged and plugged in again is attached
