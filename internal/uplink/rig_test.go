@@ -227,7 +227,7 @@ func (r *rig) send(from port, f frame) string {
 		f.kind = experimental
 	}
 	f.payload = append(slices.Clone(f.payload), mark...)
-	fence := frame{to: everybody, from: barriers[from], kind: experimental, payload: append([]byte("fence"), mark...)}
+	fence := frame{to: everybody, from: barriers[from], vlan: f.vlan, kind: experimental, payload: append([]byte("fence"), mark...)}
 	r.ports[from].send(f.bytes())
 	r.ports[from].send(fence.bytes())
 	var at []string
