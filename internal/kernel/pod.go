@@ -13,10 +13,14 @@ import (
 	"hawser/internal/host"
 )
 
-// Connect lays the cable between a pod and the switch, and leaves both ends
-// down. The pod's end is made in its namespace at once: moving a device there
-// costs a grace period of the kernel. A cable that an earlier, interrupted call
-// laid is taken over; a piece of one is replaced.
+// Connect lays the cable between a pod and the switch, and leaves the pod's end
+// down, so that nothing passes yet. The pod's end is made in its namespace at
+// once: moving a device there costs a grace period of the kernel. A cable that
+// an earlier, interrupted call laid is taken over; a piece of one is replaced.
+//
+// The host end is up before Open vSwitch hears of it: when the userspace
+// datapath takes a port, it reads the device's flags, adds IFF_PROMISC and
+// writes them back, which sets a device down that came up in between.
 func (c *Client) Connect(ctx context.Context, want host.PodLink) error {
 	pod, err := c.enter(ctx, want)
 	if err != nil {
@@ -27,11 +31,17 @@ func (c *Client) Connect(ctx context.Context, want host.PodLink) error {
 	if err != nil {
 		return err
 	}
-	return pod.silence(end)
+	if err := pod.silence(end); err != nil {
+		return err
+	}
+	if err := pod.handle.LinkSetUp(end); err != nil {
+		return fmt.Errorf("set %s up: %w", want.Host, err)
+	}
+	return nil
 }
 
-// Configure gives the pod's end its MAC, MTU, addresses and routes, and sets
-// both ends up.
+// Configure gives the pod's end its MAC, MTU, addresses and routes, and sets it
+// up, which closes the circuit.
 func (c *Client) Configure(ctx context.Context, want host.PodLink) error {
 	pod, err := c.enter(ctx, want)
 	if err != nil {
@@ -238,17 +248,9 @@ func (w *podWork) shape(end netlink.Link) error {
 	return nil
 }
 
-// setUp sets the host end up last: by then the pod's end is complete.
 func (w *podWork) setUp(end netlink.Link) error {
 	if err := w.inside.LinkSetUp(end); err != nil {
 		return fmt.Errorf("set %s in the pod up: %w", w.want.Name, err)
-	}
-	outer, err := w.handle.LinkByName(w.want.Host)
-	if err != nil {
-		return fmt.Errorf("find link %s: %w", w.want.Host, err)
-	}
-	if err := w.handle.LinkSetUp(outer); err != nil {
-		return fmt.Errorf("set %s up: %w", w.want.Host, err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"hawser/internal/host"
 	"hawser/test/netnstest"
@@ -93,6 +94,29 @@ func TestPodLinkIsSilentAtTheHost(t *testing.T) {
 	}
 	if addresses, _ := netlink.AddrList(end, netlink.FAMILY_ALL); len(addresses) != 0 {
 		t.Errorf("it has addresses: %v", addresses)
+	}
+}
+
+// Open vSwitch's userspace datapath sets a device down that comes up while it
+// becomes a port, so that the host end has to be up before.
+func TestPodLinkIsUpBeforeItIsAPort(t *testing.T) {
+	c := openHere(t)
+	want := podLink(netnstest.New(t))
+	if err := c.Connect(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	before, err := netlink.LinkByName(want.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if attrs := before.Attrs(); attrs.RawFlags&unix.IFF_UP == 0 || attrs.OperState == netlink.OperUp {
+		t.Errorf("flags %x, state %s: want it up, and without carrier", attrs.RawFlags, attrs.OperState)
+	}
+	if err := c.Configure(t.Context(), want); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Check(t.Context(), want); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -119,7 +119,8 @@ func (a *attacher) noAddress(ctx context.Context, pod cniwire.Pod, err error) er
 	return &cniwire.Error{Code: cniwire.CodeTryAgainLater, Message: fmt.Sprintf("pod %s has no address yet", pod), Details: details}
 }
 
-// connect lays the cable, still down, and plugs it into the switch.
+// connect lays the cable, whose end in the pod is still down, and plugs it into
+// the switch.
 func (a *attacher) connect(ctx context.Context, plan attachment.Attachment) error {
 	if err := a.cfg.Links.Connect(ctx, plan.Link); err != nil {
 		return err
