@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/godbus/dbus/v5"
@@ -116,6 +117,26 @@ func TestRule(t *testing.T) {
 	keep(false)
 	if left, err := os.ReadDir(filepath.Join(udev, "rules.d")); len(left) != 0 || err != nil {
 		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+// TestTaken: only what we make is taken back, and nothing at all where a name is
+// that of somebody else's device.
+func TestTaken(t *testing.T) {
+	all := objects{
+		"/1": managed("hwo0a1b2c3d", 30, "Veth", "/"),
+		"/2": managed("hww0a1b2c3d", 10, "Veth", "/"),
+		"/3": managed("br-lan", 100, "Bridge", "/"),
+		"/4": {service + ".Settings": {}},
+	}
+	if taken, err := all.taken([]string{"hwo*", "hww*"}); err != nil || !slices.Equal(taken, []dbus.ObjectPath{"/1"}) {
+		t.Errorf("%v, %v", taken, err)
+	}
+	if taken, err := all.taken([]string{"hwo*", "br-lan"}); err == nil {
+		t.Errorf("a bridge of NetworkManager's own is given up: %v", taken)
+	}
+	if taken, err := all.taken(nil); len(taken) != 0 || err != nil {
+		t.Errorf("%v, %v", taken, err)
 	}
 }
 

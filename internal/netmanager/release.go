@@ -30,14 +30,44 @@ var kinds = []string{"veth", "openvswitch", "ovsinterface", "ovsbridge", "ovspor
 // at once, those to come by a rule of udev. Each is a name, or a pattern of
 // path.Match. It has to be called before the devices are made, and with all of
 // them each time; with none, the rule is taken away. It says whether anything
-// had to change.
+// had to change. If a device so named is managed and is none that we make, nothing
+// is done at all.
 func (c *Client) Keep(ctx context.Context, devices ...string) (changed bool, err error) {
-	wrote, err := c.writeRule(ruleText(devices))
+	conn, all, asked := c.ask(ctx)
+	taken, err := all.taken(devices)
 	if err != nil {
 		return false, err
 	}
-	released, err := c.release(ctx, devices)
-	return wrote || released, err
+	wrote, err := c.writeRule(ruleText(devices)) // also when NetworkManager cannot be asked
+	if err = errors.Join(asked, err); err != nil {
+		return wrote, err
+	}
+	for _, at := range taken {
+		call := conn.Object(service, at).CallWithContext(ctx, setProperty, 0, deviceInterface, "Managed", dbus.MakeVariant(false))
+		if call.Err != nil {
+			return wrote, fmt.Errorf("take a device out of NetworkManager's hands: %w", call.Err)
+		}
+	}
+	return wrote || len(taken) > 0, nil
+}
+
+// taken are those of our devices that NetworkManager has taken already.
+func (o objects) taken(devices []string) ([]dbus.ObjectPath, error) {
+	var out []dbus.ObjectPath
+	for at, interfaces := range o {
+		if _, ok := interfaces[deviceInterface]; !ok {
+			continue
+		}
+		device := o.device(interfaces)
+		if !device.Managed || !matchesAny(devices, device.Name) {
+			continue
+		}
+		if !slices.Contains(kinds, device.Kind) {
+			return nil, fmt.Errorf("%s is a %s that NetworkManager manages: it is not ours and stays as it is", device.Name, device.Kind)
+		}
+		out = append(out, at)
+	}
+	return out, nil
 }
 
 // ruleText is the content of the file of rules, the same for any order.
@@ -84,30 +114,6 @@ func replace(target, text string) error {
 		return err
 	}
 	return os.Rename(draft, target)
-}
-
-// release sets those of our devices unmanaged that NetworkManager has taken
-// already.
-func (c *Client) release(ctx context.Context, devices []string) (changed bool, err error) {
-	conn, all, err := c.ask(ctx)
-	if err != nil {
-		return false, err
-	}
-	for at, interfaces := range all {
-		device := all.device(interfaces)
-		if device.Name == "" || !device.Managed || !matchesAny(devices, device.Name) {
-			continue
-		}
-		if !slices.Contains(kinds, device.Kind) {
-			return changed, fmt.Errorf("%s is a %s that NetworkManager manages: it is not ours and stays as it is", device.Name, device.Kind)
-		}
-		call := conn.Object(service, at).CallWithContext(ctx, setProperty, 0, deviceInterface, "Managed", dbus.MakeVariant(false))
-		if call.Err != nil {
-			return changed, fmt.Errorf("take %s out of NetworkManager's hands: %w", device.Name, call.Err)
-		}
-		changed = true
-	}
-	return changed, nil
 }
 
 func matchesAny(patterns []string, name string) bool {

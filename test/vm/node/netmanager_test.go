@@ -103,33 +103,39 @@ func TestNetworkManagerComesAndGoes(t *testing.T) {
 }
 
 // TestOursStayOurs: NetworkManager lets go of what is ours and never takes it
-// again, over its own restart too, while the team that it made stays untouched:
-// teamd the same process, the device managed, not a ping lost.
+// again, while the team that it made stays untouched: teamd the same process, the
+// device managed, not a ping lost.
 func TestOursStayOurs(t *testing.T) {
 	name := managedNIC(t, "activebackup")
 	openVSwitch(t)
 	before, c, pings := teamd(t), manager(t), pingOutside(t)
 	state := device(t, c, name)
 
+	// Taken at first, so that it is seen that they are let go.
+	early, late := []string{"hwo00000001", "hww00000001"}, []string{"hwo0a1b2c3d", "hww0a1b2c3d", "br-late"}
 	t.Cleanup(func() {
-		_, _ = try("ovs-vsctl --if-exists del-br br-early -- --if-exists del-br br-late; ip link del hwo0a1b2c3d")
+		_, _ = try("ovs-vsctl --if-exists del-br br-late; ip link del hwo0a1b2c3d; ip link del hwo00000001")
 	})
-	sh(t, "ovs-vsctl add-br br-early && ip link set br-early up")
-	awaitDevice(t, c, "br-early", func(d host.ManagedDevice) bool { return d.Managed })
-	ours := []string{"br-early", "br-late", "hwo????????", "hww????????"}
+	sh(t, "ip link add %[1]s type veth peer name %[2]s && ip link set %[1]s up && ip link set %[2]s up", early[0], early[1])
+	for _, ours := range early {
+		awaitDevice(t, c, ours, func(d host.ManagedDevice) bool { return d.Managed })
+	}
+	ours := []string{"br-late", "hwo????????", "hww????????"}
 	if changed, err := c.Keep(t.Context(), ours...); !changed || err != nil {
 		t.Fatalf("keep: %v, %v", changed, err)
 	}
-	awaitDevice(t, c, "br-early", func(d host.ManagedDevice) bool { return !d.Managed })
+	for _, ours := range early {
+		awaitDevice(t, c, ours, func(d host.ManagedDevice) bool { return !d.Managed })
+	}
 
 	sh(t, `sleep 3.5 # udev looks for new rules no more often than that
 		ovs-vsctl add-br br-late
-		ip link set br-late up
-		ip link add hwo0a1b2c3d type veth peer name hww0a1b2c3d
-		udevadm settle --timeout=60`)
-	for _, late := range []string{"br-late", "hwo0a1b2c3d", "hww0a1b2c3d"} {
-		awaitDevice(t, c, late, func(d host.ManagedDevice) bool { return d.Name != "" && d.State != "unknown" })
-		if d := device(t, c, late); d.Managed {
+		ip link add %[1]s type veth peer name %[2]s
+		for device in %[1]s %[2]s br-late; do ip link set $device up; done
+		udevadm settle --timeout=60`, late[0], late[1])
+	for _, ours := range late {
+		awaitDevice(t, c, ours, func(d host.ManagedDevice) bool { return d.Name != "" && d.State != "unknown" })
+		if d := device(t, c, ours); d.Managed {
 			t.Errorf("taken although it is ours: %+v", d)
 		}
 	}

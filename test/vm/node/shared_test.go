@@ -28,7 +28,7 @@ func world(t testing.TB, nic string) map[string]string {
 		"addresses": `ip -j address show | jq -S '[.[] | select(.ifname | test("^(ovs-system|br-int)") | not) | {ifname, addr_info}]'`,
 		"routes":    `ip route show table all; ip -6 route show table all; ip rule; ip -6 rule`,
 		"tc":        `for nic in ` + nic + ` eth1 eth2; do tc qdisc show dev $nic; tc filter show dev $nic ingress; tc filter show dev $nic egress; done`,
-		"sysctls":   `grep -s . -r /proc/sys/net/ipv4/conf/` + nic + ` /proc/sys/net/ipv6/conf/` + nic + ` | sort`,
+		"sysctls":   `grep -s . -r /proc/sys/net/ipv4/conf/` + nic + ` /proc/sys/net/ipv6/conf/` + nic + ` | sort || true`,
 		"pins":      `find /sys/fs/bpf | sort`,
 		"nm":        `nmcli -t -f DEVICE,TYPE,STATE,CONNECTION device | grep -v '^\(ovs-system\|br-int\)' | sort`,
 		"teamd":     `pgrep -x teamd || true`,
