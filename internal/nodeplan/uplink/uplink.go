@@ -83,20 +83,34 @@ func (in Input) uplink(attachment host.Attachment) host.Uplink {
 // steps are in an order in which no frame of the host ever lacks a way, and in
 // which ovn-controller hears of the network last.
 func steps(up host.Uplink) host.Plan {
-	actions := []host.Action{host.ActionBridge, host.ActionJoin, host.ActionUp, host.ActionMapping}
+	actions := portActions(up)
 	if up.Attachment == host.AttachShared {
-		actions = []host.Action{
-			host.ActionBridge, host.ActionPair, host.ActionJoin, host.ActionLoad, host.ActionFilter, host.ActionPromisc, host.ActionMapping,
-		}
-	}
-	if up.Userspace {
-		actions = slices.Insert(actions, slices.Index(actions, host.ActionJoin), host.ActionIsolate)
+		actions = sharedActions(up)
 	}
 	out := host.Plan{}
 	for _, action := range actions {
 		out.Steps = append(out.Steps, host.Step{Action: action, Uplink: up})
 	}
 	return out
+}
+
+// portActions have the NIC up after the kernel's datapath has taken it, so that
+// the host never hears it. The userspace datapath sets a NIC down that comes up
+// while it takes it (kernel.Client.Connect says how): there the host is made
+// deaf first, and the NIC is up before.
+func portActions(up host.Uplink) []host.Action {
+	if up.Userspace {
+		return []host.Action{host.ActionBridge, host.ActionIsolate, host.ActionUp, host.ActionJoin, host.ActionMapping}
+	}
+	return []host.Action{host.ActionBridge, host.ActionJoin, host.ActionUp, host.ActionMapping}
+}
+
+func sharedActions(up host.Uplink) []host.Action {
+	actions := []host.Action{host.ActionBridge, host.ActionPair}
+	if up.Userspace {
+		actions = append(actions, host.ActionIsolate)
+	}
+	return append(actions, host.ActionJoin, host.ActionLoad, host.ActionFilter, host.ActionPromisc, host.ActionMapping)
 }
 
 // attach decides how the NIC joins. What stands is kept where the user leaves it
