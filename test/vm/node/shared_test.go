@@ -103,8 +103,8 @@ func guest(t testing.TB) {
 
 // TestSharedUplink is what the owner of a machine's only NIC may expect: a pod
 // is on its network, and nothing of the machine notices. The agent is killed at
-// every place of joining and of leaving, ovs-vswitchd once, with pings each 5 ms
-// out, to the node and to its virtual address.
+// every place of joining and again and again while it leaves, ovs-vswitchd once,
+// with pings each 5 ms out, to the node and to its virtual address.
 func TestSharedUplink(t *testing.T) {
 	for _, kind := range []string{"activebackup", "lacp", "bond"} {
 		t.Run(kind, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestSharedUplink(t *testing.T) {
 			guestAgain(t)
 			sh(t, "ovs-vsctl del-port guest; ip netns del guest") // a bridge with another's port stays
 			places = everyPlace(t, "")
-			t.Logf("killed at %d places of leaving", places)
+			t.Logf("killed %d times while leaving", places)
 			join(t, "", 0)
 
 			noLoss(t, append(pings(), toVirtual.End()))
