@@ -122,12 +122,20 @@ func (u *Uplinks) carryOut(ctx context.Context, s *scene, part *kubeovnv1.Provid
 		}
 		log.FromContext(ctx).Info("carrying out the plan of an uplink", "provider", provider, "plan", result.Plan.Text())
 	}
+	// What somebody else has undone Follow tells and Settle does again without a
+	// word: of what stands, Follow is the first to look.
+	followed := s.entries[provider].Settled && u.Edges.follow(ctx, &v) == nil
 	if err := u.Edges.Journal.Settle(ctx, provider, result.Plan); err != nil {
 		return u.failed(provider, v, err)
 	}
 	u.holds.forget(provider)
 	v.phase, v.stands = kubeovnv1.PhaseReady, true
-	return v, u.Edges.follow(ctx, s, &v)
+	if !followed {
+		if err := u.Edges.follow(ctx, &v); err != nil {
+			return v, err
+		}
+	}
+	return v, u.Edges.inform(ctx, s, &v)
 }
 
 func (e Edges) unsupported(result *nodeplan.Result) string {
@@ -157,17 +165,26 @@ func (u *Uplinks) failed(provider string, v verdict, err error) (verdict, error)
 	return v, err
 }
 
-// follow has what stands follow its NIC, and tells the programs which stations
-// are behind the bridge.
-func (e Edges) follow(ctx context.Context, s *scene, v *verdict) error {
+// follow has what stands follow its NIC.
+func (e Edges) follow(ctx context.Context, v *verdict) error {
 	up := v.result.Uplink
 	if up.Attachment != host.AttachShared {
 		return nil
 	}
 	mended, err := e.Taps.Follow(ctx, up)
-	v.mended = mended
+	v.mended = append(v.mended, mended...)
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", up.NIC, err)
+	}
+	return nil
+}
+
+// inform tells the programs which stations are behind the bridge, and asks them
+// how they are.
+func (e Edges) inform(ctx context.Context, s *scene, v *verdict) (err error) {
+	up := v.result.Uplink
+	if up.Attachment != host.AttachShared {
+		return nil
 	}
 	if _, err := e.Taps.Keep(ctx, up, behind(s.pods, up.Provider)); err != nil {
 		return fmt.Errorf("tell the uplink of %s which pods are behind it: %w", up.NIC, err)

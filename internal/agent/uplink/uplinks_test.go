@@ -60,6 +60,9 @@ func (m *machine) Do(_ context.Context, step host.Step) error {
 	if err := m.fail[step.Action]; err != nil {
 		return err
 	}
+	if step.Action == host.ActionPromisc {
+		m.mended = nil // done again, and nobody told of it
+	}
 	if !slices.Contains(m.done, step.Text()) {
 		m.done = append(m.done, step.Text())
 	}
