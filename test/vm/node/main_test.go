@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // edges are the packages whose own tests run here once more, on the kernel that
 // nodes have.
-var edges = []string{"kernel", "netfilter", "vswitch"}
+var edges = []string{"kernel", "netfilter", "uplink"}
 
 // prepare builds what scenarios run in the machine, and starts an API server for
 // it, which would take half a minute in there. It runs outside.
