@@ -8,7 +8,7 @@ UP ?=
 # Tag of the images that are built and installed.
 TAG ?= dev
 # The shards of tier 2; those without a test yet say so and pass.
-SHARDS := test-faults test-families test-vm test-takeover test-conformance
+SHARDS := test-faults test-underlay test-families test-vm test-takeover test-conformance
 
 .PHONY: help up down demo build images test unit race lint verify generate bench test-all $(SHARDS)
 
@@ -58,6 +58,7 @@ verify: ## that what is generated is what generators write
 	@hack/stage.sh verify hack/verify.sh
 
 test-faults: ## tier 2: every fault, with a ping running
+test-underlay: ## tier 2: pods on the physical network, and a NIC that never notices
 test-families: ## tier 2: IPv4 only and IPv6 only
 test-vm: ## tier 2: node scenarios on a distribution's kernel
 test-takeover: ## tier 2: taking over a Kube-OVN

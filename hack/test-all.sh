@@ -16,7 +16,7 @@ tree() {
 
 passed=dist/passed/$(tree)
 mkdir -p "$passed"
-for tier in test race test-faults test-families test-vm test-takeover test-conformance; do
+for tier in test race test-faults test-underlay test-families test-vm test-takeover test-conformance; do
     if [ -e "$passed/$tier" ]; then
         echo "==> $tier: passed before for this tree"
         continue

@@ -13,7 +13,7 @@ import (
 )
 
 // tiers are 1 and the shards of tier 2, as CONTRIBUTING.md explains them.
-var tiers = []string{"1", "faults", "families", "vm", "takeover", "conformance"}
+var tiers = []string{"1", "faults", "underlay", "families", "vm", "takeover", "conformance"}
 
 // entry is a line of test/tiers.txt. The test * is every test of the package.
 type entry struct{ dir, test, tier string }
