@@ -129,9 +129,10 @@ func heardAsClient(t testing.TB, netns string, do func()) int {
 	}
 }
 
-// TestUnderlayForgery: a pod that speaks as the host it reaches, as its node, as a
-// router or as a DHCP server harms no host. The same from a physical host does
-// reach them: the guard is for pods.
+// TestUnderlayForgery: a pod that speaks as a next hop of its node, as its node, as
+// a router or as a DHCP server harms no host. The same from a physical host does
+// reach them: the guard is for pods. (Frames with the address of any other
+// neighbour pass, docs/decisions/0012: a machine that has moved here sends them.)
 func TestUnderlayForgery(t *testing.T) {
 	u := newUnderlayNet(t, "forge")
 	pod := u.flat[0]
@@ -140,6 +141,8 @@ func TestUnderlayForgery(t *testing.T) {
 	peer := macOf(t, world, "eth0")
 
 	traffic := startHostTraffic(t, "flathost", flatHost4, pod.node)
+	inNode(t, pod.node, "ip", "route", "add", "203.0.113.0/24", "via", flatHost4)
+	t.Cleanup(func() { inNode(t, pod.node, "ip", "route", "del", "203.0.113.0/24") })
 	time.Sleep(3 * time.Second)
 	for _, forged := range []net.HardwareAddr{peer, macOf(t, node, "eth0")} {
 		emit(t, evil, ethernet(broadcast, forged, 0x88b5, make([]byte, 50)), 2*time.Second)
