@@ -10,12 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	kubeovnv1 "hawser/api/v1"
 )
@@ -41,6 +43,7 @@ func api(t testing.TB) client.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	log.SetLogger(logr.Discard())
 	scheme := runtime.NewScheme()
 	_, _ = clientgoscheme.AddToScheme(scheme), kubeovnv1.AddToScheme(scheme)
 	c, err := client.New(config, client.Options{Scheme: scheme})
@@ -109,6 +112,7 @@ func addNode(t testing.TB) {
 // agent runs a node's agent as long as the test, and waits until it is ready.
 func agent(t testing.TB, n node) {
 	t.Helper()
+	sh(t, "mkdir -p %s", n.folder)
 	daemon(t, "agent-"+n.name, append(n.at, "/in/kube-ovn-daemon", "--kubeconfig", kubeconfig, "--node-name", n.name,
 		"--install-cni-config", "--cni-conf-dir", n.folder)...)
 	ready(t, n)
