@@ -230,8 +230,10 @@ func TestUninstallKeepsObjectsAndFreesThem(t *testing.T) {
 	if crds == 0 {
 		t.Error("no CRDs")
 	}
+	// Two minutes for the controllers to end and one for provider networks to let
+	// go of their NICs: well within the five that helm waits for a hook.
 	job := get[*batchv1.Job](t, o, "kube-ovn-cleanup")
-	if job.Annotations["helm.sh/hook"] != "pre-delete" || *job.Spec.ActiveDeadlineSeconds > 120 {
+	if job.Annotations["helm.sh/hook"] != "pre-delete" || *job.Spec.ActiveDeadlineSeconds > 180 {
 		t.Errorf("cleanup is hook %q with a deadline of %d s", job.Annotations["helm.sh/hook"], *job.Spec.ActiveDeadlineSeconds)
 	}
 	// What the job needs is a hook too, else it is gone when it is needed.
