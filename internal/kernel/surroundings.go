@@ -13,9 +13,10 @@ import (
 )
 
 // Surroundings hints at changes of what a shared uplink follows: links,
-// addresses, default routes, and neighbours that answer from another address
-// than before. That a neighbour is still there, which a busy LAN says all day, is
-// no change.
+// addresses, default routes and those that people and DHCP set, and neighbours
+// that answer from another address than before. That a neighbour is still there,
+// which a busy LAN says all day, is no change, and neither is a route of a routing
+// daemon, which may have a million.
 type Surroundings struct{ watcher *watcher }
 
 // Listen subscribes, in the network namespace of the calling thread.
@@ -48,10 +49,24 @@ func (n neighbours) matters(message syscall.NetlinkMessage) bool {
 	case message.Header.Type == unix.RTM_NEWNEIGH, message.Header.Type == unix.RTM_DELNEIGH:
 		return n.changed(message)
 	case isRoute(message):
-		const length = unsafe.Offsetof(unix.RtMsg{}.Dst_len)
-		return len(message.Data) > int(length) && message.Data[length] == 0
+		return leadsOut(message.Data)
 	}
 	return true
+}
+
+// leadsOut tells of a route message whether it may change the host's next hops.
+func leadsOut(route []byte) bool {
+	if len(route) < unix.SizeofRtMsg {
+		return false
+	}
+	if route[unsafe.Offsetof(unix.RtMsg{}.Dst_len)] == 0 {
+		return true
+	}
+	switch route[unsafe.Offsetof(unix.RtMsg{}.Protocol)] {
+	case unix.RTPROT_BOOT, unix.RTPROT_STATIC, unix.RTPROT_RA, unix.RTPROT_DHCP:
+		return true
+	}
+	return false
 }
 
 func (n neighbours) changed(message syscall.NetlinkMessage) bool {

@@ -34,7 +34,8 @@ func TestSurroundings(t *testing.T) {
 		{"neigh replace 192.0.2.9 lladdr 02:00:00:00:00:09 dev eth1 nud permanent", false},
 		{"neigh replace 192.0.2.9 lladdr 02:00:00:00:00:0a dev eth1 nud permanent", true},
 		{"neigh del 192.0.2.9 dev eth1", false},
-		{"route add 198.51.100.0/24 via 192.0.2.9", false},
+		{"route add 198.51.100.0/24 via 192.0.2.9", true},
+		{"route add 203.0.113.0/24 via 192.0.2.9 proto 12", false}, // bird's
 		{"route add default via 192.0.2.9", true},
 		{"addr add 192.0.2.2/24 dev eth1", true},
 		{"link set eth1 mtu 1400", true},
