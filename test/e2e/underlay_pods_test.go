@@ -81,11 +81,13 @@ func hostOf(address, four, six string) string {
 }
 
 // wire captures frames at a node's port of the LAN while something is done,
-// and returns what tcpdump printed of them, link layer included.
+// and returns what tcpdump printed of them, link layer included. Without the
+// immediate mode the kernel hands frames on by the second, and an end comes
+// before the last of them.
 func wire(t testing.TB, port, filter string, do func()) string {
 	t.Helper()
 	file := "/tmp/wire-" + port
-	capture := exec.Command(sandbox(), "exec", underlayLAN, "--", "timeout", "120", "tcpdump", "-neUi", port, "-w", file, filter)
+	capture := exec.Command(sandbox(), "exec", underlayLAN, "--", "timeout", "120", "tcpdump", "-neU", "--immediate-mode", "-B", "8192", "-i", port, "-w", file, filter)
 	var said strings.Builder
 	capture.Stderr = &said
 	if err := capture.Start(); err != nil {
@@ -97,7 +99,7 @@ func wire(t testing.TB, port, filter string, do func()) string {
 	})
 	do()
 	time.Sleep(500 * time.Millisecond) // what was sent last is on its way to the file
-	inNode(t, underlayLAN, "pkill", "-INT", "-f", "tcpdump -neUi "+port)
+	inNode(t, underlayLAN, "pkill", "-INT", "-f", "tcpdump -neU .* -i "+port)
 	_ = capture.Wait() // timeout passes the signal on as a failure
 	out := inNode(t, underlayLAN, "sh", "-c", "tcpdump -ner "+file+" 2>/dev/null; rm "+file)
 	if out == "" {
