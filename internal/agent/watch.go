@@ -6,38 +6,21 @@ import (
 	"maps"
 	"reflect"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/agent/hint"
 )
-
-// calm lets a burst of hints, such as a hundred pods started at once, become
-// one look at the host.
-const calm = 50 * time.Millisecond
-
-// Errors are tried again at growing intervals between these.
-const (
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = 30 * time.Second
-)
-
-// forever keeps the manager waiting for an API server that is away. Its default
-// of two minutes would end the process.
-const forever = 365 * 24 * time.Hour
 
 // Register adds the reconciler to a manager. Each hint is a channel that says
 // "the host changed, look again".
@@ -49,42 +32,14 @@ func (n *Node) Register(mgr ctrl.Manager, hints ...<-chan struct{}) error {
 		Named("node").
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(n.request), builder.WithPredicates(nodeChanged())).
 		Watches(&kubeovnv1.Subnet{}, handler.EnqueueRequestsFromMapFunc(n.request), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WatchesRawSource(n.listen(hints)).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: 1,
-			CacheSyncTimeout:        forever,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-		}).
+		WatchesRawSource(hint.Source(hints, n.request)).
+		WithOptions(hint.Options()).
 		Complete(n)
 }
 
 // request is the same for every object: there is one node.
 func (n *Node) request(context.Context, client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: n.Name}}}
-}
-
-// listen turns hints into requests.
-func (n *Node) listen(hints []<-chan struct{}) source.Source {
-	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		for _, hint := range hints {
-			go forward(ctx, hint, func() { queue.AddAfter(n.request(ctx, nil)[0], calm) })
-		}
-		return nil
-	})
-}
-
-func forward(ctx context.Context, hints <-chan struct{}, each func()) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case _, open := <-hints:
-			if !open {
-				return
-			}
-			each()
-		}
-	}
 }
 
 // Slim is the cache's transform for Nodes: every agent holds every Node, so

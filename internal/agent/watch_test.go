@@ -2,14 +2,11 @@ package agent
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kubeovnv1 "hawser/api/v1"
 )
@@ -74,28 +71,6 @@ func TestOnlyWhatMattersOfANodeWakes(t *testing.T) {
 		if got := nodeChanged().Update(event.UpdateEvent{ObjectOld: old, ObjectNew: slim(t, now)}); got != c.wakes {
 			t.Errorf("%s wakes: %v, want %v", name, got, c.wakes)
 		}
-	}
-}
-
-func TestABurstOfHintsIsOneLook(t *testing.T) {
-	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
-	defer queue.ShutDown()
-	hints, ended := make(chan struct{}), make(chan struct{})
-	close(ended)
-	if err := (&Node{Name: "n1"}).listen([]<-chan struct{}{hints, ended}).Start(t.Context(), queue); err != nil {
-		t.Fatal(err)
-	}
-	for range 100 {
-		hints <- struct{}{}
-	}
-	request, _ := queue.Get()
-	if request.Name != "n1" {
-		t.Errorf("request %v", request)
-	}
-	queue.Done(request)
-	time.Sleep(2 * calm)
-	if queue.Len() != 0 {
-		t.Errorf("%d more requests", queue.Len())
 	}
 }
 

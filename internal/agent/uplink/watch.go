@@ -2,36 +2,21 @@ package uplink
 
 import (
 	"context"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/agent/hint"
 )
-
-// calm lets a burst of hints become one look at the host.
-const calm = 50 * time.Millisecond
-
-// Errors are tried again at growing intervals between these.
-const (
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = 30 * time.Second
-)
-
-// forever keeps the manager waiting for an API server that is away.
-const forever = 365 * 24 * time.Hour
 
 // Register adds the reconciler to a manager, and has it recover what the journal
 // knows as soon as it starts. Each hint is a channel that says "the host
@@ -50,12 +35,8 @@ func (u *Uplinks) Register(mgr ctrl.Manager, hints ...<-chan struct{}) error {
 		Named("uplinks").
 		Watches(&kubeovnv1.ProviderNetworkNode{}, handler.EnqueueRequestsFromMapFunc(u.request), builder.WithPredicates(changed())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(u.request), builder.WithPredicates(underlayPods())).
-		WatchesRawSource(listen(hints, u.request)).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: 1,
-			CacheSyncTimeout:        forever,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-		}).
+		WatchesRawSource(hint.Source(hints, u.request)).
+		WithOptions(hint.Options()).
 		Complete(u)
 }
 
@@ -88,29 +69,5 @@ func underlayPods() predicate.Predicate {
 			now, isNow := e.ObjectNew.(*corev1.Pod)
 			return isOld && isNow && inOne(now) && (notes(old) != notes(now) || ended(old) != ended(now))
 		},
-	}
-}
-
-// listen turns hints into requests.
-func listen(hints []<-chan struct{}, request handler.MapFunc) source.Source {
-	return source.Func(func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		for _, hint := range hints {
-			go forward(ctx, hint, func() { queue.AddAfter(request(ctx, nil)[0], calm) })
-		}
-		return nil
-	})
-}
-
-func forward(ctx context.Context, hints <-chan struct{}, each func()) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case _, open := <-hints:
-			if !open {
-				return
-			}
-			each()
-		}
 	}
 }
