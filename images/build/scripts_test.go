@@ -12,8 +12,8 @@ import (
 
 const nb, sb = "/run/ovn/ovnnb_db.ctl", "/run/ovn/ovnsb_db.ctl"
 
-// central starts three replicas, the founder last, so that it has to wait for
-// the others before it knows that there is no cluster.
+// central starts three replicas, the founder last, so that it has to ask the
+// others before it knows that there is no cluster.
 func central(t *testing.T, lower []string, spare ...string) []*container {
 	t.Helper()
 	addresses := []string{"10.99.0.1", "10.99.0.2", "10.99.0.3"}
@@ -166,7 +166,8 @@ func TestCentralTurnsToTLS(t *testing.T) {
 	}
 }
 
-// A single replica becomes three.
+// A single replica becomes three, although its node is the last to come back:
+// two that know of no cluster do not make one.
 func TestCentralGrows(t *testing.T) {
 	lower := layers(t)
 	all := []string{"10.99.0.1", "10.99.0.2", "10.99.0.3"}
@@ -177,9 +178,18 @@ func TestCentralGrows(t *testing.T) {
 	first.run("ovn-nbctl", "ls-add", "kept")
 	first.stop()
 	first.command[0] = "OVN_DB_IPS=" + strings.Join(all, ",")
-	first.start()
+	var more []*container
 	for _, address := range []string{"10.99.0.1", "10.99.0.3"} {
-		c := net.container(t, lower, first.command[0], "POD_IP="+address, "start-central.sh")
+		more = append(more, net.container(t, lower, first.command[0], "POD_IP="+address, "start-central.sh"))
+	}
+	for deadline := time.Now().Add(30 * time.Second); !more[0].logged("nb: waiting for 10.99.0.2 to say"); {
+		if time.Now().After(deadline) {
+			t.Fatal("the first of the list waits for nobody")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	first.start()
+	for _, c := range more {
 		c.eventually("kept", "ovn-nbctl", "--no-leader-only", "ls-list")
 	}
 	threeMembers(t, first)

@@ -33,33 +33,36 @@ others() {
 }
 
 # cluster_on ADDRESS DB asks a replica whether it belongs to a cluster: prints
-# "member", "none", or nothing when it does not answer.
+# "member", "none", or nothing when it does not answer or does not know yet.
 cluster_on() {
     local answer query
     query='["_Server",{"op":"select","table":"Database","where":[["name","==","'${title[$2]}'"]],"columns":["cid"]}]'
     answer=$(ovsdb-client --timeout=3 "${tls[@]}" query "$(protocol):$(host "$1"):${port[$2]}" "$query" 2>/dev/null) || return 0
-    # One that has not joined yet says zero, one without the database nothing.
-    case $answer in *'"00000000-'* | *'"rows":[]'*) echo none ;; *) echo member ;; esac
+    # One that has not joined yet says zero. A server that is starting answers
+    # before it lists its databases.
+    case $answer in *'"rows":[]'*) ;; *'"00000000-'*) echo none ;; *) echo member ;; esac
 }
 
-# cluster_exists waits until it is known whether there is a cluster. There is
-# none when more than half of the replicas, this one among them, have none: one
-# that existed would have had a majority, and two majorities share a replica.
-# That keeps a first replica with a new disk from starting a second cluster.
+# cluster_exists waits until it is known whether there is a cluster: one replica
+# that belongs to one is enough for yes, no is what all of them have to say. A
+# majority would not do: the cluster may have fewer members than there are
+# replicas now, and those be the ones that are away.
 cluster_exists() {
-    local total without address told=''
-    total=$(wc -w <<<"${OVN_DB_IPS//,/ }")
+    local address silent told=''
     while true; do
-        without=1
+        silent=()
         for address in $(others); do
             case $(cluster_on "$address" "$1") in
                 member) return 0 ;;
-                none) without=$((without + 1)) ;;
+                none) ;;
+                *) silent+=("$address") ;;
             esac
         done
-        [ $((2 * without)) -le "$total" ] || return 1
-        [ -n "$told" ] || say "$1: asking the other replicas ($(others | paste -sd' ')) whether there is a cluster"
-        told=yes
+        [ ${#silent[@]} -gt 0 ] || return 1
+        if [ "$told" != "${silent[*]}" ]; then
+            say "$1: waiting for ${silent[*]} to say whether there is a cluster; a node that is gone for good must not stand in MASTER_NODES or carry kube-ovn/role=master"
+            told=${silent[*]}
+        fi
         sleep 1
     done
 }

@@ -19,7 +19,7 @@ import (
 // more share one transaction.
 const podWorkers = 100
 
-// AddControllers starts the reconcilers: those whose rows others refer to
+// AddControllers adds the reconcilers: those whose rows others refer to
 // first, so that a cold start waits for parents as little as possible.
 func (f *Fabric) AddControllers(mgr manager.Manager) error {
 	w := wiring{f}
@@ -27,7 +27,7 @@ func (f *Fabric) AddControllers(mgr manager.Manager) error {
 		w.addVpcs, w.addSubnets, w.addNodes, w.addPods, w.addIPs, w.addUsage, w.addNamespaces,
 	} {
 		if err := add(mgr); err != nil {
-			return fmt.Errorf("starting a reconciler: %w", err)
+			return fmt.Errorf("adding a reconciler: %w", err)
 		}
 	}
 	return nil
