@@ -9,15 +9,12 @@
 # Beside each object stands the hash of what it was made of (bpf/*.sum).
 set -euo pipefail
 cd "$(dirname "$0")/../internal/uplink/bpf"
+# shellcheck source=hack/debian.sh
+. ../../../hack/debian.sh
 
-suite=trixie
-cache=${HAWSER_CACHE:-/var/cache/hawser}
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 packages=(clang-19 llvm-19 libbpf-dev linux-libc-dev libc6-dev)
 flags=(-O2 -g -std=gnu11 -target bpfel -mcpu=v2 -Wall -Wextra -Werror -fno-stack-protector
     -I/usr/include/x86_64-linux-gnu)
-
-say() { echo "ebpf: $*" >&2; }
 
 # sources are all files that an object is made of; sum is their hash and that of
 # the recipe.
@@ -28,52 +25,20 @@ sum() {
 
 fresh() { [ "$(cat switch.sum 2>/dev/null)" = "$(sum)" ] && [ -s switch.o ]; }
 
-need_builder() {
-    [ "$(id -u)" = 0 ] || { say "root is needed to build the compiler's tree: run 'sudo hack/ebpf.sh'"; exit 1; }
-    command -v mmdebstrap >/dev/null && [ -r "$keyring" ] && return
-    say "installing mmdebstrap"
-    export DEBIAN_FRONTEND=noninteractive
-    { apt-get update -q && apt-get install -qy --no-install-recommends mmdebstrap debian-archive-keyring; } >&2 ||
-        { say "mmdebstrap cannot be installed: see the lines above, then run 'apt-get install mmdebstrap debian-archive-keyring' by hand"; exit 1; }
-}
-
-# build makes the tree beside its place and renames it, so that a half-built one
-# is never found. Its packages are unpacked only: nothing of them has to run but
-# the compiler.
+# build makes the compiler's tree. Its packages are unpacked only: nothing of them
+# has to run but the compiler.
 build() {
-    local target=$1
-    rm -rf "$target".tmp.*
-    tmp=$target.tmp.$$
-    trap 'rm -rf "$tmp"' EXIT
-    say "building $target (about a minute)"
-    mmdebstrap --variant=extract --mode=root --architectures=amd64 --keyring="$keyring" \
-        --aptopt='APT::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/doc/*' \
-        --include="$(IFS=,; echo "${packages[*]}")" "$suite" "$tmp" >&2
+    debian extract "$1" "${packages[@]}"
     # The links that a merged /usr has, which no package brings along.
-    ln -s usr/lib "$tmp/lib"
-    ln -s usr/lib64 "$tmp/lib64"
-    mv -T "$tmp" "$target"
-}
-
-# tree prints the path of the compiler's tree.
-tree() {
-    local target
-    target=$cache/clang-$(printf '%s\n' 1 "$suite" "${packages[@]}" | sha256sum | cut -c1-12)
-    mkdir -p "$cache"
-    if [ ! -d "$target" ]; then
-        need_builder
-        exec 9>"$target.lock"
-        flock 9
-        [ -d "$target" ] || build "$target"
-        exec 9>&-
-    fi
-    echo "$target"
+    ln -s usr/lib "$1/lib"
+    ln -s usr/lib64 "$1/lib64"
 }
 
 # compile works in a place of fixed name: the object says where its lines are from.
 compile() {
     local root
-    root=$(tree)
+    root=$cache/clang-$(printf '%s\n' 1 "$suite" "${packages[@]}" | sha256sum | cut -c1-12)
+    once "$root" "a minute"
     exec 9>"$root.lock"
     flock 9
     rm -rf "$root/source"

@@ -8,15 +8,11 @@
 #   initrd       a busybox and the driver of the disk
 #   root.ext4    the machine's disk, never written: each run has a snapshot
 #
-# The path is all that goes to standard output; progress goes to standard error.
-# The result lies in ${HAWSER_CACHE:-/var/cache/hawser}/vm-<hash>, where the hash
-# covers everything that decides its content.
+# The path is all that goes to standard output.
 set -euo pipefail
 cd "$(dirname "$0")/vm"
-
-suite=trixie
-cache=${HAWSER_CACHE:-/var/cache/hawser}
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+# shellcheck source=hack/debian.sh
+. ../debian.sh
 
 # What runs outside or below the machine is unpacked only: none of it is set up.
 outside=(linux-image-cloud-amd64 qemu-system-x86 seabios)
@@ -31,32 +27,11 @@ inside=(
     # what builds the disk, and reads modules
     kmod xz-utils
 )
-excluded=('/usr/share/man/*' '/usr/share/doc/*' '/usr/share/locale/*' '/usr/share/info/*')
 # The driver of the disk and its file system; the rest is loaded from there.
 drivers=(virtio_pci virtio_blk ext4)
 
-say() { echo "vm: $*" >&2; }
-
 # hash names the folder; the leading number is raised when the recipe changes.
 hash() { { printf '%s\n' 1 "$suite" "${outside[@]}" "${inside[@]}" "${excluded[@]}" "${drivers[@]}"; cat initrd init; } | sha256sum | cut -c1-12; }
-
-# need installs the packages that the build needs and the machine lacks.
-need() {
-    command -v mmdebstrap mke2fs >/dev/null && [ -r "$keyring" ] && return
-    say "installing mmdebstrap"
-    export DEBIAN_FRONTEND=noninteractive
-    { apt-get update -q && apt-get install -qy --no-install-recommends mmdebstrap debian-archive-keyring e2fsprogs; } >&2 ||
-        { say "mmdebstrap cannot be installed: see the lines above, then run 'apt-get install mmdebstrap debian-archive-keyring e2fsprogs' by hand"; exit 1; }
-}
-
-# tree makes a Debian tree: tree VARIANT TARGET PACKAGE…
-tree() {
-    local variant=$1 target=$2 options=()
-    shift 2
-    for path in "${excluded[@]}"; do options+=(--dpkgopt="path-exclude=$path"); done
-    mmdebstrap --variant="$variant" --mode=root --architectures=amd64 --keyring="$keyring" "${options[@]}" \
-        --aptopt='APT::Install-Recommends "false"' --include="$(IFS=,; echo "$*")" "$suite" "$target" >&2
-}
 
 # modules lays the kernel's modules into the root unpacked: under emulation each
 # would take seconds to decompress.
@@ -84,37 +59,20 @@ initrd() {
     rm -rf "$work"
 }
 
-# build makes the folder beside its place and renames it, so that a half-built
-# one is never found.
 build() {
-    local target=$1
-    rm -rf "$target".tmp.*
-    tmp=$target.tmp.$$
-    trap 'rm -rf "$tmp"' EXIT
-    say "building $target (about three minutes)"
-    mkdir -p "$tmp"
-    tree extract "$tmp/emulator" "${outside[@]}"
-    tree minbase "$tmp/root" "${inside[@]}"
-    modules "$tmp/emulator" "$tmp/root"
-    initrd "$tmp/root" "$tmp/initrd"
-    cp "$tmp"/emulator/boot/vmlinuz-* "$tmp/vmlinuz"
-    install -m 755 init "$tmp/root/usr/sbin/vm-init"
-    mkdir -p "$tmp/root/in" "$tmp/root/out"
-    truncate -s 4G "$tmp/root.ext4"
-    mke2fs -q -t ext4 -d "$tmp/root" -O '^has_journal,^metadata_csum' -m 0 "$tmp/root.ext4" >&2
-    rm -rf "$tmp/root" "$tmp/emulator/usr/lib/modules" "$tmp"/emulator/boot
-    mv -T "$tmp" "$target"
+    mkdir -p "$1"
+    debian extract "$1/emulator" "${outside[@]}"
+    debian minbase "$1/root" "${inside[@]}"
+    modules "$1/emulator" "$1/root"
+    initrd "$1/root" "$1/initrd"
+    cp "$1"/emulator/boot/vmlinuz-* "$1/vmlinuz"
+    install -m 755 init "$1/root/usr/sbin/vm-init"
+    mkdir -p "$1/root/in" "$1/root/out"
+    truncate -s 4G "$1/root.ext4"
+    mke2fs -q -t ext4 -d "$1/root" -O '^has_journal,^metadata_csum' -m 0 "$1/root.ext4" >&2
+    rm -rf "$1/root" "$1/emulator/usr/lib/modules" "$1"/emulator/boot
 }
 
 target=$cache/vm-$(hash)
-mkdir -p "$cache"
-if [ ! -d "$target" ]; then
-    [ "$(id -u)" = 0 ] || { say "root is needed to build $target: run 'sudo $0'"; exit 1; }
-    exec 9>"$target.lock"
-    flock -n 9 || { say "waiting for another builder of $target"; flock 9; }
-    if [ ! -d "$target" ]; then
-        need
-        build "$target"
-    fi
-fi
+once "$target" "three minutes"
 echo "$target"
