@@ -70,4 +70,4 @@ test-all: ## both tiers; run again, it goes on where it failed
 	@hack/test-all.sh
 
 bench: ## measure; prints the table of docs/benchmarks.md
-	@hack/stage.sh bench go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench
+	@hack/stage.sh bench go test -run '^$$' -bench . -benchtime 1x -timeout 60m ./test/bench ./test/vm/node

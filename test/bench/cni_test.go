@@ -29,7 +29,7 @@ const cniNode = "n1"
 
 func cniAdd(b *testing.B, parallel int) {
 	const pods = 100
-	pid := machinePID(b)
+	pid := machinePID(b, cniNode)
 	namespace := fmt.Sprintf("cnibench-%d", parallel)
 	sandboxRun(b, "", "exec", cniNode, "--", "pkill", "-STOP", "-x", "kubelet")
 	b.Cleanup(func() { sandboxRun(b, "", "exec", cniNode, "--", "pkill", "-CONT", "-x", "kubelet") })
@@ -128,19 +128,19 @@ func phases(b *testing.B) map[string]float64 {
 	return sums
 }
 
-// machinePID is the node's first process, as this machine counts.
-func machinePID(b *testing.B) int {
+// machinePID is the first process of a machine of the sandbox, as this one counts.
+func machinePID(b *testing.B, name string) int {
 	b.Helper()
 	for line := range strings.Lines(sandboxRun(b, "", "status")) {
-		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == cniNode {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == name {
 			pid, err := strconv.Atoi(fields[2])
 			if err != nil {
-				b.Fatalf("node %s is off", cniNode)
+				b.Fatalf("%s is off", name)
 			}
 			return pid
 		}
 	}
-	b.Skip("no sandbox is up: run 'make up' first to measure the CNI plugin")
+	b.Skip("no sandbox is up: run 'make up' first to measure what needs a cluster")
 	return 0
 }
 

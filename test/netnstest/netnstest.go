@@ -21,7 +21,7 @@ import (
 // Enter moves the test, for the rest of its life, into a fresh network
 // namespace with nothing but an lo that is up. The thread is never unlocked:
 // it ends with the test, and the namespace with it.
-func Enter(t *testing.T) {
+func Enter(t testing.TB) {
 	t.Helper()
 	needRoot(t)
 	runtime.LockOSThread()
@@ -34,12 +34,12 @@ func Enter(t *testing.T) {
 // Namespace is another network namespace than the test's own: a neighbour to
 // talk to.
 type Namespace struct {
-	t      *testing.T
+	t      testing.TB
 	handle netns.NsHandle
 }
 
 // New makes a namespace that lives as long as the test.
-func New(t *testing.T) *Namespace {
+func New(t testing.TB) *Namespace {
 	t.Helper()
 	needRoot(t)
 	made := make(chan Namespace)
@@ -94,14 +94,14 @@ func (n *Namespace) IP(format string, args ...any) {
 }
 
 // IP runs iproute2 in the test's own namespace.
-func IP(t *testing.T, format string, args ...any) {
+func IP(t testing.TB, format string, args ...any) {
 	t.Helper()
 	must(t, run("ip", strings.Fields(fmt.Sprintf(format, args...))...), "run ip")
 }
 
 // NFT puts the node image's own nft program first in the PATH of the test, so
 // that tests use the version that nodes do and need none on the machine.
-func NFT(t *testing.T) {
+func NFT(t testing.TB) {
 	t.Helper()
 	needRoot(t)
 	tree, err := rootfs.Find()
@@ -153,14 +153,14 @@ func run(name string, args ...string) error {
 	return nil
 }
 
-func needRoot(t *testing.T) {
+func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("network namespaces need root")
 	}
 }
 
-func must(t *testing.T, err error, format string, args ...any) {
+func must(t testing.TB, err error, format string, args ...any) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf(format+": %v", append(args, err)...)
