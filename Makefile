@@ -10,6 +10,11 @@ TAG ?= dev
 # The shards of tier 2; those without a test yet say so and pass.
 SHARDS := test-faults test-underlay test-families test-vm test-takeover test-conformance
 
+# One way to compile: images have to be made so to be reproducible, and linter,
+# tests and sandbox then find their packages compiled.
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath -buildvcs=false
+
 .PHONY: help up down demo build images test unit race lint verify generate bench test-all $(SHARDS)
 
 help: ## list the targets

@@ -12,7 +12,7 @@ build() (
     into=$(mktemp -d "$cache/golangci-lint-$version.tmp.XXXXXX")
     trap 'rm -rf "$into"' EXIT
     echo "building golangci-lint $version, once"
-    (cd "$into" && GOBIN=$into GOFLAGS="" nice go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version")
+    (cd "$into" && GOBIN=$into GOFLAGS=-trimpath nice go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version")
     mkdir -p "$(dirname "$tool")"
     mv "$into/golangci-lint" "$tool"
 )

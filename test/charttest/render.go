@@ -8,7 +8,6 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -23,26 +22,26 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"hawser/test/rootfs"
 	"hawser/test/sandbox/tools"
 )
 
 // kubeVersion is what helm takes the cluster for.
 const kubeVersion = "1.36.3"
 
-func source() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "../..")
-}
-
 // helm runs helm on the chart and returns what it printed.
 func helm(t testing.TB, command string, arguments ...string) (string, error) {
 	t.Helper()
-	program, err := tools.Builder{Source: source(), Cache: tools.CacheDir(), Say: t.Logf}.Helm(t.Context())
+	source, err := rootfs.Source()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := tools.Builder{Source: source, Cache: tools.CacheDir(), Say: t.Logf}.Helm(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := append([]string{command}, arguments...)
-	all = append(all, filepath.Join(source(), "charts/kube-ovn"), "--namespace", "kube-system", "--kube-version", kubeVersion)
+	all = append(all, filepath.Join(source, "charts/kube-ovn"), "--namespace", "kube-system", "--kube-version", kubeVersion)
 	out, err := exec.CommandContext(t.Context(), program, all...).CombinedOutput()
 	return string(out), err
 }
