@@ -22,7 +22,7 @@ type room struct {
 }
 
 var (
-	words   = []string{"internal/ipam", "internal/logical", "internal/host", "internal/delta", "internal/cniwire"}
+	words   = []string{"internal/ipam", "internal/logical", "internal/host", "internal/delta", "internal/cniwire", "internal/discovery"}
 	kinds   = []string{"k8s.io/api", "k8s.io/apimachinery"}
 	drivers = []string{"github.com/ovn-kubernetes/libovsdb", "github.com/vishvananda/netlink", "sigs.k8s.io/knftables", "github.com/cilium/ebpf", "github.com/godbus/dbus"}
 	ovsdb   = []string{"github.com/ovn-kubernetes/libovsdb", "github.com/go-logr/logr", "github.com/google/uuid", "github.com/cenkalti/backoff", "github.com/prometheus/client_golang"}
@@ -46,6 +46,7 @@ var rooms = []room{
 	{name: "edge northbound", dirs: []string{"internal/northbound"}, own: words, others: ovsdb, never: clients},
 	{name: "edge vswitch", dirs: []string{"internal/vswitch"}, own: words, others: ovsdb, never: clients},
 	{name: "edge kernel", dirs: []string{"internal/kernel"}, own: words, others: kernel, never: clients},
+	{name: "edge loop", dirs: []string{"internal/loop"}, own: words, others: kernel, never: clients},
 	{name: "edge netfilter", dirs: []string{"internal/netfilter"}, own: words, others: []string{"sigs.k8s.io/knftables", "golang.org/x/sys"}, never: clients},
 	{name: "edge uplink", dirs: []string{"internal/uplink"}, own: words, others: append(slices.Clone(kernel), "github.com/cilium/ebpf", "github.com/safchain/ethtool"), never: clients},
 	{name: "edge netmanager", dirs: []string{"internal/netmanager"}, own: words, others: []string{"github.com/godbus/dbus"}, never: clients},
