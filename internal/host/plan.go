@@ -70,6 +70,9 @@ func (p Plan) Hash() string {
 // Text is the step for people.
 func (s Step) Text() string {
 	u := s.Uplink
+	if text, ok := s.takeover(); ok {
+		return text
+	}
 	switch s.Action {
 	case ActionBridge:
 		return "add bridge " + u.Bridge + u.datapath()
@@ -93,10 +96,24 @@ func (s Step) Text() string {
 	return string(s.Action) + " " + u.NIC
 }
 
+// Same tells whether two steps do the same to the same thing, whatever their
+// settings: the one done over the other brings the difference about, and undoing
+// either undoes both.
+func (s Step) Same(other Step) bool { return s.bare().Text() == other.bare().Text() }
+
+// bare is the step without what can be changed in place.
+func (s Step) bare() Step {
+	s.Uplink.TrustPods, s.Uplink.RSTP = false, false
+	return s
+}
+
 // Member names the uplink's port of the bridge.
 func (u Uplink) Member() string {
-	if u.Attachment == AttachPort {
+	switch u.Attachment {
+	case AttachPort:
 		return u.NIC
+	case AttachTakeover:
+		return u.Device()
 	}
 	return u.Tap
 }

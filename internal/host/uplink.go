@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"net/netip"
+	"strings"
 )
 
 // UplinkMark is the default of skb->mark for a frame that the shared uplink has
@@ -42,6 +44,8 @@ type Uplink struct {
 	TrustPods  bool   // router advertisements and DHCP answers of pods reach the host
 	RSTP       bool   // bridge protocol data units pass between the wire and the bridge
 	Userspace  bool   // the bridge is of the userspace datapath
+	MAC        MAC    // of the NIC, for a bridge that takes it over
+	Exchange   bool   // the bridge that takes it over has the NIC's name, and the NIC the bridge's
 }
 
 // Station is an address behind an uplink: what it learns and looks up.
@@ -61,14 +65,34 @@ func TapNames(provider, nic string) (tap, wire string) {
 	return "hwo" + hash, "hww" + hash
 }
 
+// Alias is that of both ends of the pair: for people who wonder what they are, and
+// for ReadAlias.
+func (u Uplink) Alias() string { return "uplink " + u.NIC + aliasOf + u.Provider }
+
+const aliasOf = " of provider network "
+
+// ReadAlias gives the shared uplink that a device of this alias belongs to.
+func ReadAlias(alias string) (up Uplink, ok bool) {
+	nic, provider, ok := strings.Cut(strings.TrimPrefix(alias, "uplink "), aliasOf)
+	up = SharedUplink(provider, nic)
+	return up, ok && up.Alias() == alias
+}
+
+// SharedUplink names what belongs to a NIC that is shared with a provider network.
+func SharedUplink(provider, nic string) Uplink {
+	tap, wire := TapNames(provider, nic)
+	return Uplink{Provider: provider, NIC: nic, Attachment: AttachShared, Bridge: BridgeOf(provider), Tap: tap, Wire: wire}
+}
+
 // ErrKernelUnsupported says that this kernel, or what a container lets us have
 // of it, cannot carry a shared uplink. The error around it says what is missing.
 var ErrKernelUnsupported = errors.New("a shared uplink needs what this kernel does not offer")
 
 // Behind is what is behind the bridge of an uplink.
 type Behind struct {
-	// Stations are the addresses of local ports and of the chassis. One of them
-	// that is also the host's own or its next hop's is not believed.
+	// Stations are the addresses of local ports. One of them that is also the
+	// host's own or its next hop's is not believed. OVN itself has none here: its
+	// routers and the wire are kept apart (docs/decisions/0008).
 	Stations []Station
 	// Learn lets further stations be learned: there is a port with layer2_forward.
 	Learn bool
@@ -94,6 +118,17 @@ type UplinkLimit struct {
 	Reason  string // one word in CamelCase
 	Message string
 }
+
+// Probe is what a next hop of the host answered when it was asked who it is from
+// the NIC's own address, and from one that nobody has.
+type Probe struct {
+	Asked   netip.Addr // the zero Addr where the host has no next hop on the NIC
+	Own     bool       // it answered the NIC's address
+	Foreign bool       // and the other one
+}
+
+// Blocked tells that the physical network lets nobody through but the NIC.
+func (p Probe) Blocked() bool { return p.Own && !p.Foreign }
 
 // Tally counts frames and their bytes.
 type Tally struct{ Frames, Bytes uint64 }
