@@ -26,3 +26,15 @@ func TestPingsSeeLoss(t *testing.T) {
 		t.Errorf("50 ms without a link: %v", loss)
 	}
 }
+
+// TestStream: what is sent arrives.
+func TestStream(t *testing.T) {
+	Enter(t)
+	neighbour := New(t)
+	neighbour.Cable("near", "far")
+	IP(t, "address add 192.0.2.1/24 dev near")
+	neighbour.IP("address add 192.0.2.2/24 dev far")
+	stream := StreamFrom(t, fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()), neighbour.Path(), "192.0.2.2")
+	time.Sleep(100 * time.Millisecond)
+	stream.End()
+}
