@@ -78,12 +78,13 @@ func (r Route) text() string {
 }
 
 func (b Bridge) text() string {
-	return "bridge " + b.Name + fields("datapath", b.DatapathType, "fail-mode", b.FailMode, "mac", macText(b.MAC)) +
+	return "bridge " + b.Name + fields("datapath", b.DatapathType, "fail-mode", b.FailMode, "mac", macText(b.MAC)) + flag("rstp", b.RSTP) +
 		pairs("external_ids:", b.ExternalIDs) + pairs("other_config:", b.OtherConfig)
 }
 
 func (p BridgePort) text() string {
-	return "port " + p.Name + fields("on", p.Bridge, "type", p.Type, "mac", macText(p.MAC), "mtu", nonZero(p.MTU), "tag", nonZero(p.Tag)) +
+	return "port " + p.Name + fields("on", p.Bridge, "type", p.Type, "mac", macText(p.MAC), "mtu", nonZero(p.MTU), "tag", nonZero(p.Tag),
+		"bond", string(p.Mode), "of", strings.Join(slices.Sorted(slices.Values(p.Members)), ",")) + flag("protected", p.Protected) +
 		pairs("external_ids:", p.ExternalIDs)
 }
 
@@ -119,6 +120,13 @@ func fields(namesAndValues ...string) string {
 		}
 	}
 	return out
+}
+
+func flag(name string, set bool) string {
+	if set {
+		return " " + name
+	}
+	return ""
 }
 
 func pairs(prefix string, values map[string]string) string {

@@ -9,8 +9,12 @@ func TestTextIsCanonical(t *testing.T) {
 	one := Desired{
 		ExternalIDs: map[string]string{"b": "2", "a": "1"},
 		Switching: Switching{
-			Bridges: []Bridge{{Name: "br-x", DatapathType: "netdev", MAC: MAC{2}, OtherConfig: map[string]string{"k": "v"}}},
-			Ports:   []BridgePort{{Bridge: "br-x", Name: "p", MTU: 1400, Tag: 7}, {Bridge: "br-x", Name: "a", Type: "internal"}},
+			Bridges: []Bridge{{Name: "br-x", DatapathType: "netdev", MAC: MAC{2}, RSTP: true, OtherConfig: map[string]string{"k": "v"}}},
+			Ports: []BridgePort{
+				{Bridge: "br-x", Name: "p", MTU: 1400, Tag: 7},
+				{Bridge: "br-x", Name: "a", Type: "internal"},
+				{Bridge: "br-x", Name: "b", Mode: BondLACP, Members: []string{"eth1", "eth0"}, Protected: true},
+			},
 		},
 		Network: Network{
 			Links:     []Link{{Name: "z", Up: true}, {Name: "m", MAC: MAC{2}, Kind: KindMacvlan, Parent: "eth0", MTU: 1500, NoARP: true, Deaf: true}},
@@ -38,8 +42,9 @@ link z up
 confined 10.0.0.1/8 on z
 open_vswitch a=1
 open_vswitch b=2
-bridge br-x datapath netdev mac 02:00:00:00:00:00 other_config:k=v
+bridge br-x datapath netdev mac 02:00:00:00:00:00 rstp other_config:k=v
 port a on br-x type internal
+port b on br-x bond LACP of eth0,eth1 protected
 port p on br-x mtu 1400 tag 7
 sysctl k=v
 address 10.0.0.1/8 on z

@@ -10,7 +10,6 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/go-logr/logr"
-	"github.com/ovn-kubernetes/libovsdb/cache"
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
@@ -29,9 +28,10 @@ const connectTimeout = 5 * time.Second
 // Client is a connection to the local Open_vSwitch database with a cache of the
 // tables in use. It is safe for concurrent use.
 type Client struct {
-	db    client.Client
-	turn  chan struct{} // holds one token: see Apply
-	pulse *pulse
+	db     client.Client
+	turn   chan struct{} // holds one token: see Apply
+	pulse  *pulse        // of all but what PortStates tells
+	states *pulse        // of that too
 }
 
 // Dial connects to the database and returns when all rows are cached. It tries
@@ -67,12 +67,8 @@ func connect(ctx context.Context, rows model.ClientDBModel, endpoint string) (*C
 	if err := db.Connect(bounded); err != nil {
 		return nil, err
 	}
-	c := &Client{db: db, turn: make(chan struct{}, 1), pulse: newPulse()}
-	db.Cache().AddEventHandler(&cache.EventHandlerFuncs{
-		AddFunc:    func(string, model.Model) { c.pulse.beat() },
-		UpdateFunc: func(string, model.Model, model.Model) { c.pulse.beat() },
-		DeleteFunc: func(string, model.Model) { c.pulse.beat() },
-	})
+	c := &Client{db: db, turn: make(chan struct{}, 1), pulse: newPulse(), states: newPulse()}
+	db.Cache().AddEventHandler(&pulses{c.pulse, c.states})
 	if _, err := db.Monitor(bounded, content()); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("reading all rows: %w", err)

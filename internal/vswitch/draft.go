@@ -29,6 +29,9 @@ type draft struct {
 
 // compose says what has to be sent so that owner has what is wanted.
 func compose(have snapshot, owner string, want host.Switching) (*draft, error) {
+	if err := checkBonds(want); err != nil {
+		return nil, err
+	}
 	d := &draft{have: have, owner: owner, new: map[string]bool{}}
 	for _, b := range want.Bridges {
 		if err := d.bridge(b); err != nil {
@@ -81,6 +84,9 @@ func (d *draft) bridge(want host.Bridge) error {
 	if value(have.FailMode) != want.FailMode {
 		columns["fail_mode"] = optional(want.FailMode)
 	}
+	if have.RSTPEnable != want.RSTP {
+		columns["rstp_enable"] = want.RSTP
+	}
 	mutations := append(editOf(have.OtherConfig, config).mutations("other_config"),
 		editOf(have.ExternalIDs, d.mark(want.ExternalIDs)).mutations("external_ids")...)
 	d.count(d.update(vsdb.BridgeTable, have.UUID, columns, mutations))
@@ -89,11 +95,13 @@ func (d *draft) bridge(want host.Bridge) error {
 
 func (d *draft) insertBridge(want host.Bridge, config map[string]string) {
 	id := identity(vsdb.BridgeTable, want.Name)
-	local := d.insertPort(host.BridgePort{Name: want.Name, Type: internal})
+	device := host.BridgePort{Name: want.Name, Type: internal}
+	local := d.insertPort(device, []string{d.insertInterface(want.Name, device)})
 	d.add(ovsdb.Operation{Op: ovsdb.OperationInsert, Table: vsdb.BridgeTable, UUID: id, Row: ovsdb.Row{
 		"name":          want.Name,
 		"datapath_type": want.DatapathType,
 		"fail_mode":     optional(want.FailMode),
+		"rstp_enable":   want.RSTP,
 		"ports":         setOf(ovsdb.UUID{GoUUID: local}),
 		"other_config":  mapOf(present(config)),
 		"external_ids":  mapOf(present(d.mark(want.ExternalIDs))),

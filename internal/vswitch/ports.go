@@ -17,15 +17,21 @@ func (d *draft) port(want host.BridgePort) error {
 		return err
 	}
 	row, found := d.have.ports[want.Name]
+	if found {
+		if err := d.claim("port", want.Name, row.ExternalIDs); err != nil {
+			return err
+		}
+	}
+	ids, changed, err := d.interfaces(want)
+	if err != nil {
+		return err
+	}
 	if !found {
-		d.join(want.Bridge, d.insertPort(want))
+		d.join(want.Bridge, d.insertPort(want, ids))
 		d.changed++
 		return nil
 	}
-	if err := d.claim("port", want.Name, row.ExternalIDs); err != nil {
-		return err
-	}
-	d.count(d.amendPort(row, want))
+	d.count(d.amendPort(row, want, ids) || changed)
 	return nil
 }
 
@@ -56,7 +62,7 @@ func (d *draft) evict(want host.BridgePort) error {
 		if id == "" || name == want.Name || iface.ExternalIDs[ifaceIDKey] != id {
 			continue
 		}
-		row := d.have.ports[name]
+		row := d.have.ports[d.have.holder[name]]
 		if owned(row.ExternalIDs, d.owner) {
 			continue
 		}
@@ -68,50 +74,50 @@ func (d *draft) evict(want host.BridgePort) error {
 	return nil
 }
 
-func (d *draft) insertPort(want host.BridgePort) (id string) {
+func (d *draft) insertPort(want host.BridgePort, interfaces []string) (id string) {
 	id = identity(vsdb.PortTable, want.Name)
-	iface := identity(vsdb.InterfaceTable, want.Name)
-	d.add(
-		ovsdb.Operation{Op: ovsdb.OperationInsert, Table: vsdb.InterfaceTable, UUID: iface, Row: ovsdb.Row{
-			"name":         want.Name,
-			"type":         want.Type,
-			"mac":          optional(macText(want.MAC)),
-			"mtu_request":  optional(want.MTU),
-			"external_ids": mapOf(present(with(want.ExternalIDs, vendorKey, vendor))),
-		}},
-		ovsdb.Operation{Op: ovsdb.OperationInsert, Table: vsdb.PortTable, UUID: id, Row: ovsdb.Row{
-			"name":         want.Name,
-			"interfaces":   setOf(ovsdb.UUID{GoUUID: iface}),
-			"tag":          optional(want.Tag),
-			"external_ids": mapOf(d.mark(nil)),
-		}})
+	mode, lacp := bonding(want)
+	rows := ovsdb.OvsSet{}
+	for _, row := range interfaces {
+		rows.GoSet = append(rows.GoSet, ovsdb.UUID{GoUUID: row})
+	}
+	d.add(ovsdb.Operation{Op: ovsdb.OperationInsert, Table: vsdb.PortTable, UUID: id, Row: ovsdb.Row{
+		"name":         want.Name,
+		"interfaces":   rows,
+		"tag":          optional(want.Tag),
+		"protected":    want.Protected,
+		"bond_mode":    optional(mode),
+		"lacp":         optional(lacp),
+		"other_config": mapOf(present(bondConfig(want))),
+		"external_ids": mapOf(d.mark(nil)),
+	}})
 	return id
 }
 
 // amendPort brings a port that exists to what is wanted; false if it is so.
-func (d *draft) amendPort(row vsdb.Port, want host.BridgePort) bool {
-	columns, have := ovsdb.Row{}, d.have.ifaces[want.Name]
-	if value(row.Tag) != want.Tag {
-		columns["tag"] = optional(want.Tag)
+func (d *draft) amendPort(row vsdb.Port, want host.BridgePort, interfaces []string) bool {
+	columns := ovsdb.Row{}
+	mode, lacp := bonding(want)
+	differ(columns, "tag", row.Tag, want.Tag)
+	differ(columns, "bond_mode", row.BondMode, mode)
+	differ(columns, "lacp", row.LACP, lacp)
+	if row.Protected != want.Protected {
+		columns["protected"] = want.Protected
 	}
-	changed := d.update(vsdb.PortTable, row.UUID, columns, editOf(row.ExternalIDs, d.mark(nil)).mutations("external_ids"))
-
-	columns = ovsdb.Row{}
-	if have.Type != want.Type {
-		columns["type"] = want.Type
-	}
-	if value(have.MAC) != macText(want.MAC) {
-		columns["mac"] = optional(macText(want.MAC))
-	}
-	if value(have.MTURequest) != want.MTU {
-		columns["mtu_request"] = optional(want.MTU)
-	}
-	ids := editOf(have.ExternalIDs, with(want.ExternalIDs, vendorKey, vendor)).mutations("external_ids")
-	changed = d.update(vsdb.InterfaceTable, have.UUID, columns, ids) || changed
+	changed := d.update(vsdb.PortTable, row.UUID, columns,
+		append(editOf(row.OtherConfig, bondConfig(want)).mutations("other_config"), editOf(row.ExternalIDs, d.mark(nil)).mutations("external_ids")...))
+	changed = d.amendMembers(row, interfaces) || changed
 	if d.have.home[row.UUID] == want.Bridge {
 		return changed
 	}
 	d.leave(row)
 	d.join(want.Bridge, row.UUID)
 	return true
+}
+
+// differ writes down an optional column that has to change.
+func differ[T comparable](columns ovsdb.Row, name string, have *T, want T) {
+	if value(have) != want {
+		columns[name] = optional(want)
+	}
 }

@@ -1,6 +1,10 @@
 package vswitch
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/ovn-kubernetes/libovsdb/model"
+)
 
 // pulse tells that the cache changed.
 type pulse struct {
@@ -41,3 +45,27 @@ func (p *pulse) listen() <-chan struct{} {
 	p.listeners = append(p.listeners, hint)
 	return hint
 }
+
+// pulses hears of every change of the cache. What is but a state beats apart, for
+// ovs-vswitchd writes it for each pod's port too.
+type pulses struct{ content, states *pulse }
+
+func (p *pulses) beat() {
+	p.content.beat()
+	p.states.beat()
+}
+
+// OnAdd is part of cache.EventHandler, as the two that follow.
+func (p *pulses) OnAdd(string, model.Model) { p.beat() }
+
+// OnUpdate leaves those alone who need not look again.
+func (p *pulses) OnUpdate(_ string, before, after model.Model) {
+	if sameButState(before, after) {
+		p.states.beat()
+		return
+	}
+	p.beat()
+}
+
+// OnDelete is as OnAdd.
+func (p *pulses) OnDelete(string, model.Model) { p.beat() }

@@ -27,7 +27,9 @@ type snapshot struct {
 	bridges map[string]vsdb.Bridge
 	ports   map[string]vsdb.Port
 	ifaces  map[string]vsdb.Interface
-	home    map[string]string // UUID of a port: name of its bridge
+	home    map[string]string   // UUID of a port: name of its bridge
+	holder  map[string]string   // name of an interface: name of its port
+	members map[string][]string // name of a port: names of its interfaces, sorted
 }
 
 // atOnce is the context for reading the cache as it is: with one that is over,
@@ -51,6 +53,8 @@ func (c *Client) snapshot(ctx context.Context) (snapshot, error) {
 		ports:   map[string]vsdb.Port{},
 		ifaces:  map[string]vsdb.Interface{},
 		home:    map[string]string{},
+		holder:  map[string]string{},
+		members: map[string][]string{},
 	}
 	for _, row := range list[vsdb.Bridge](ctx, c) {
 		s.bridges[row.Name] = row
@@ -58,11 +62,18 @@ func (c *Client) snapshot(ctx context.Context) (snapshot, error) {
 			s.home[port] = row.Name
 		}
 	}
-	for _, row := range list[vsdb.Port](ctx, c) {
-		s.ports[row.Name] = row
-	}
+	names := map[string]string{}
 	for _, row := range list[vsdb.Interface](ctx, c) {
 		s.ifaces[row.Name] = row
+		names[row.UUID] = row.Name
+	}
+	for _, row := range list[vsdb.Port](ctx, c) {
+		s.ports[row.Name] = row
+		for _, iface := range row.Interfaces {
+			s.holder[names[iface]] = row.Name
+			s.members[row.Name] = append(s.members[row.Name], names[iface])
+		}
+		slices.Sort(s.members[row.Name])
 	}
 	return s, nil
 }
@@ -139,14 +150,16 @@ func (s snapshot) bridge(name string) host.Bridge {
 		DatapathType: row.DatapathType,
 		FailMode:     value(row.FailMode),
 		MAC:          mac,
+		RSTP:         row.RSTPEnable,
 		ExternalIDs:  row.ExternalIDs,
 		OtherConfig:  row.OtherConfig,
 	}
 }
 
 func (s snapshot) port(name string) host.BridgePort {
-	row, iface := s.ports[name], s.ifaces[name]
-	mac, _ := host.ParseMAC(value(iface.MAC)) // zero when nobody asked for one
+	row, iface := s.ports[name], s.ifaces[s.members[name][0]] // the schema wants one
+	mac, _ := host.ParseMAC(value(iface.MAC))                 // zero when nobody asked for one
+	mode, members := s.bond(row)
 	return host.BridgePort{
 		Bridge:      s.home[row.UUID],
 		Name:        name,
@@ -154,6 +167,9 @@ func (s snapshot) port(name string) host.BridgePort {
 		MAC:         mac,
 		MTU:         value(iface.MTURequest),
 		Tag:         value(row.Tag),
+		Protected:   row.Protected,
+		Mode:        mode,
+		Members:     members,
 		ExternalIDs: iface.ExternalIDs,
 	}
 }

@@ -121,7 +121,7 @@ func (u Uplinks) mapNetwork(ctx context.Context, network, bridge string) error {
 }
 
 func bridgeOf(up host.Uplink) host.Bridge {
-	bridge := host.Bridge{Name: up.Bridge}
+	bridge := host.Bridge{Name: up.Bridge, MAC: up.MAC}
 	if up.Userspace {
 		bridge.DatapathType = userspace
 	}

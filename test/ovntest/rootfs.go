@@ -31,7 +31,10 @@ func Schema(t testing.TB, name string) string {
 // command prepares one of the tree's programs, such as "usr/bin/ovn-trace". It
 // dies with the test process, however that ends.
 func (in installation) command(program string, args ...string) *exec.Cmd {
-	line := in.Command(program, args...)
+	return dying(in.Command(program, args...))
+}
+
+func dying(line []string) *exec.Cmd {
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd

@@ -37,12 +37,12 @@ type Role struct {
 // over again. One without carrier stays in the bridge unless another has taken its
 // place. One that could not be searched for does not join, other than alone.
 func Choose(uplinks []Uplink, found host.LoopFindings) []Role {
-	var active []string
+	var inside []string
 	roles := map[string]Role{}
 	for _, uplink := range ranked(uplinks, found.Mute) {
-		role := roleOf(uplink, active, found)
-		if role.State == kubeovnv1.UplinkActive {
-			active = append(active, uplink.NIC)
+		role := roleOf(uplink, inside, found)
+		if role.Join {
+			inside = append(inside, uplink.NIC)
 		}
 		roles[uplink.NIC] = role
 	}
@@ -69,15 +69,16 @@ func ranked(uplinks []Uplink, mute map[string]string) []Uplink {
 	return slices.SortedStableFunc(slices.Values(uplinks), func(a, b Uplink) int { return cmp.Compare(rank(a), rank(b)) })
 }
 
-func roleOf(u Uplink, active []string, found host.LoopFindings) Role {
+// roleOf fits an uplink in with those that are inside already.
+func roleOf(u Uplink, inside []string, found host.LoopFindings) Role {
 	role := Role{NIC: u.NIC, State: kubeovnv1.UplinkActive, Join: true}
-	for _, other := range active {
+	for _, other := range inside {
 		if vlan, meets := meet(u.NIC, other, found.Meetings); meets {
 			role.Meets, role.VLAN, role.Join = other, vlan, false
 			break
 		}
 	}
-	unknown := found.Mute[u.NIC] != "" && !u.Joined && len(active) > 0
+	unknown := found.Mute[u.NIC] != "" && !u.Joined && len(inside) > 0
 	switch {
 	case !u.Carrier:
 		role.State, role.Join = kubeovnv1.UplinkDown, u.Joined && role.Join

@@ -25,6 +25,7 @@ type Bridge struct {
 	Name         string            `ovsdb:"name"`
 	OtherConfig  map[string]string `ovsdb:"other_config"`
 	Ports        []string          `ovsdb:"ports"`
+	RSTPEnable   bool              `ovsdb:"rstp_enable"`
 }
 
 func (a *Bridge) GetUUID() string {
@@ -149,6 +150,10 @@ func equalBridgePorts(a, b []string) bool {
 	return true
 }
 
+func (a *Bridge) GetRSTPEnable() bool {
+	return a.RSTPEnable
+}
+
 func (a *Bridge) DeepCopyInto(b *Bridge) {
 	*b = *a
 	b.ExternalIDs = copyBridgeExternalIDs(a.ExternalIDs)
@@ -179,7 +184,8 @@ func (a *Bridge) Equals(b *Bridge) bool {
 		equalBridgeFailMode(a.FailMode, b.FailMode) &&
 		a.Name == b.Name &&
 		equalBridgeOtherConfig(a.OtherConfig, b.OtherConfig) &&
-		equalBridgePorts(a.Ports, b.Ports)
+		equalBridgePorts(a.Ports, b.Ports) &&
+		a.RSTPEnable == b.RSTPEnable
 }
 
 func (a *Bridge) EqualsModel(b model.Model) bool {

@@ -7,15 +7,27 @@ import "github.com/ovn-kubernetes/libovsdb/model"
 
 const InterfaceTable = "Interface"
 
+type (
+	InterfaceLinkState = string
+)
+
+var (
+	InterfaceLinkStateUp   InterfaceLinkState = "up"
+	InterfaceLinkStateDown InterfaceLinkState = "down"
+)
+
 // Interface defines an object in Interface table
 type Interface struct {
-	UUID        string            `ovsdb:"_uuid"`
-	Error       *string           `ovsdb:"error"`
-	ExternalIDs map[string]string `ovsdb:"external_ids"`
-	MAC         *string           `ovsdb:"mac"`
-	MTURequest  *int              `ovsdb:"mtu_request" validate:"omitempty,min=1"`
-	Name        string            `ovsdb:"name"`
-	Type        string            `ovsdb:"type"`
+	UUID        string              `ovsdb:"_uuid"`
+	Error       *string             `ovsdb:"error"`
+	ExternalIDs map[string]string   `ovsdb:"external_ids"`
+	LACPCurrent *bool               `ovsdb:"lacp_current"`
+	LinkState   *InterfaceLinkState `ovsdb:"link_state" validate:"omitempty,oneof='up' 'down'"`
+	MAC         *string             `ovsdb:"mac"`
+	MACInUse    *string             `ovsdb:"mac_in_use"`
+	MTURequest  *int                `ovsdb:"mtu_request" validate:"omitempty,min=1"`
+	Name        string              `ovsdb:"name"`
+	Type        string              `ovsdb:"type"`
 }
 
 func (a *Interface) GetUUID() string {
@@ -74,6 +86,50 @@ func equalInterfaceExternalIDs(a, b map[string]string) bool {
 	return true
 }
 
+func (a *Interface) GetLACPCurrent() *bool {
+	return a.LACPCurrent
+}
+
+func copyInterfaceLACPCurrent(a *bool) *bool {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	return &b
+}
+
+func equalInterfaceLACPCurrent(a, b *bool) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	if a == b {
+		return true
+	}
+	return *a == *b
+}
+
+func (a *Interface) GetLinkState() *InterfaceLinkState {
+	return a.LinkState
+}
+
+func copyInterfaceLinkState(a *InterfaceLinkState) *InterfaceLinkState {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	return &b
+}
+
+func equalInterfaceLinkState(a, b *InterfaceLinkState) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	if a == b {
+		return true
+	}
+	return *a == *b
+}
+
 func (a *Interface) GetMAC() *string {
 	return a.MAC
 }
@@ -87,6 +143,28 @@ func copyInterfaceMAC(a *string) *string {
 }
 
 func equalInterfaceMAC(a, b *string) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	if a == b {
+		return true
+	}
+	return *a == *b
+}
+
+func (a *Interface) GetMACInUse() *string {
+	return a.MACInUse
+}
+
+func copyInterfaceMACInUse(a *string) *string {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	return &b
+}
+
+func equalInterfaceMACInUse(a, b *string) bool {
 	if (a == nil) != (b == nil) {
 		return false
 	}
@@ -130,7 +208,10 @@ func (a *Interface) DeepCopyInto(b *Interface) {
 	*b = *a
 	b.Error = copyInterfaceError(a.Error)
 	b.ExternalIDs = copyInterfaceExternalIDs(a.ExternalIDs)
+	b.LACPCurrent = copyInterfaceLACPCurrent(a.LACPCurrent)
+	b.LinkState = copyInterfaceLinkState(a.LinkState)
 	b.MAC = copyInterfaceMAC(a.MAC)
+	b.MACInUse = copyInterfaceMACInUse(a.MACInUse)
 	b.MTURequest = copyInterfaceMTURequest(a.MTURequest)
 }
 
@@ -153,7 +234,10 @@ func (a *Interface) Equals(b *Interface) bool {
 	return a.UUID == b.UUID &&
 		equalInterfaceError(a.Error, b.Error) &&
 		equalInterfaceExternalIDs(a.ExternalIDs, b.ExternalIDs) &&
+		equalInterfaceLACPCurrent(a.LACPCurrent, b.LACPCurrent) &&
+		equalInterfaceLinkState(a.LinkState, b.LinkState) &&
 		equalInterfaceMAC(a.MAC, b.MAC) &&
+		equalInterfaceMACInUse(a.MACInUse, b.MACInUse) &&
 		equalInterfaceMTURequest(a.MTURequest, b.MTURequest) &&
 		a.Name == b.Name &&
 		a.Type == b.Type

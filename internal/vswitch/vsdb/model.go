@@ -82,6 +82,9 @@ var schema = `{
             "min": 0,
             "max": "unlimited"
           }
+        },
+        "rstp_enable": {
+          "type": "boolean"
         }
       },
       "indexes": [
@@ -113,6 +116,33 @@ var schema = `{
             "max": "unlimited"
           }
         },
+        "lacp_current": {
+          "type": {
+            "key": {
+              "type": "boolean"
+            },
+            "min": 0,
+            "max": 1
+          },
+          "ephemeral": true
+        },
+        "link_state": {
+          "type": {
+            "key": {
+              "type": "string",
+              "enum": [
+                "set",
+                [
+                  "up",
+                  "down"
+                ]
+              ]
+            },
+            "min": 0,
+            "max": 1
+          },
+          "ephemeral": true
+        },
         "mac": {
           "type": {
             "key": {
@@ -121,6 +151,16 @@ var schema = `{
             "min": 0,
             "max": 1
           }
+        },
+        "mac_in_use": {
+          "type": {
+            "key": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": 1
+          },
+          "ephemeral": true
         },
         "mtu_request": {
           "type": {
@@ -175,6 +215,32 @@ var schema = `{
     },
     "Port": {
       "columns": {
+        "bond_active_slave": {
+          "type": {
+            "key": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": 1
+          }
+        },
+        "bond_mode": {
+          "type": {
+            "key": {
+              "type": "string",
+              "enum": [
+                "set",
+                [
+                  "balance-tcp",
+                  "balance-slb",
+                  "active-backup"
+                ]
+              ]
+            },
+            "min": 0,
+            "max": 1
+          }
+        },
         "external_ids": {
           "type": {
             "key": {
@@ -197,9 +263,54 @@ var schema = `{
             "max": "unlimited"
           }
         },
+        "lacp": {
+          "type": {
+            "key": {
+              "type": "string",
+              "enum": [
+                "set",
+                [
+                  "active",
+                  "passive",
+                  "off"
+                ]
+              ]
+            },
+            "min": 0,
+            "max": 1
+          }
+        },
         "name": {
           "type": "string",
           "mutable": false
+        },
+        "other_config": {
+          "type": {
+            "key": {
+              "type": "string"
+            },
+            "value": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": "unlimited"
+          }
+        },
+        "protected": {
+          "type": "boolean"
+        },
+        "rstp_status": {
+          "type": {
+            "key": {
+              "type": "string"
+            },
+            "value": {
+              "type": "string"
+            },
+            "min": 0,
+            "max": "unlimited"
+          },
+          "ephemeral": true
         },
         "tag": {
           "type": {

@@ -7,17 +7,81 @@ import "github.com/ovn-kubernetes/libovsdb/model"
 
 const PortTable = "Port"
 
+type (
+	PortBondMode = string
+	PortLACP     = string
+)
+
+var (
+	PortBondModeBalanceTCP   PortBondMode = "balance-tcp"
+	PortBondModeBalanceSLB   PortBondMode = "balance-slb"
+	PortBondModeActiveBackup PortBondMode = "active-backup"
+	PortLACPActive           PortLACP     = "active"
+	PortLACPPassive          PortLACP     = "passive"
+	PortLACPOff              PortLACP     = "off"
+)
+
 // Port defines an object in Port table
 type Port struct {
-	UUID        string            `ovsdb:"_uuid"`
-	ExternalIDs map[string]string `ovsdb:"external_ids"`
-	Interfaces  []string          `ovsdb:"interfaces" validate:"min=1"`
-	Name        string            `ovsdb:"name"`
-	Tag         *int              `ovsdb:"tag" validate:"omitempty,min=0,max=4095"`
+	UUID            string            `ovsdb:"_uuid"`
+	BondActiveSlave *string           `ovsdb:"bond_active_slave"`
+	BondMode        *PortBondMode     `ovsdb:"bond_mode" validate:"omitempty,oneof='balance-tcp' 'balance-slb' 'active-backup'"`
+	ExternalIDs     map[string]string `ovsdb:"external_ids"`
+	Interfaces      []string          `ovsdb:"interfaces" validate:"min=1"`
+	LACP            *PortLACP         `ovsdb:"lacp" validate:"omitempty,oneof='active' 'passive' 'off'"`
+	Name            string            `ovsdb:"name"`
+	OtherConfig     map[string]string `ovsdb:"other_config"`
+	Protected       bool              `ovsdb:"protected"`
+	RSTPStatus      map[string]string `ovsdb:"rstp_status"`
+	Tag             *int              `ovsdb:"tag" validate:"omitempty,min=0,max=4095"`
 }
 
 func (a *Port) GetUUID() string {
 	return a.UUID
+}
+
+func (a *Port) GetBondActiveSlave() *string {
+	return a.BondActiveSlave
+}
+
+func copyPortBondActiveSlave(a *string) *string {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	return &b
+}
+
+func equalPortBondActiveSlave(a, b *string) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	if a == b {
+		return true
+	}
+	return *a == *b
+}
+
+func (a *Port) GetBondMode() *PortBondMode {
+	return a.BondMode
+}
+
+func copyPortBondMode(a *PortBondMode) *PortBondMode {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	return &b
+}
+
+func equalPortBondMode(a, b *PortBondMode) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	if a == b {
+		return true
+	}
+	return *a == *b
 }
 
 func (a *Port) GetExternalIDs() map[string]string {
@@ -78,8 +142,94 @@ func equalPortInterfaces(a, b []string) bool {
 	return true
 }
 
+func (a *Port) GetLACP() *PortLACP {
+	return a.LACP
+}
+
+func copyPortLACP(a *PortLACP) *PortLACP {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	return &b
+}
+
+func equalPortLACP(a, b *PortLACP) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	if a == b {
+		return true
+	}
+	return *a == *b
+}
+
 func (a *Port) GetName() string {
 	return a.Name
+}
+
+func (a *Port) GetOtherConfig() map[string]string {
+	return a.OtherConfig
+}
+
+func copyPortOtherConfig(a map[string]string) map[string]string {
+	if a == nil {
+		return nil
+	}
+	b := make(map[string]string, len(a))
+	for k, v := range a {
+		b[k] = v
+	}
+	return b
+}
+
+func equalPortOtherConfig(a, b map[string]string) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if w, ok := b[k]; !ok || v != w {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *Port) GetProtected() bool {
+	return a.Protected
+}
+
+func (a *Port) GetRSTPStatus() map[string]string {
+	return a.RSTPStatus
+}
+
+func copyPortRSTPStatus(a map[string]string) map[string]string {
+	if a == nil {
+		return nil
+	}
+	b := make(map[string]string, len(a))
+	for k, v := range a {
+		b[k] = v
+	}
+	return b
+}
+
+func equalPortRSTPStatus(a, b map[string]string) bool {
+	if (a == nil) != (b == nil) {
+		return false
+	}
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if w, ok := b[k]; !ok || v != w {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *Port) GetTag() *int {
@@ -106,8 +256,13 @@ func equalPortTag(a, b *int) bool {
 
 func (a *Port) DeepCopyInto(b *Port) {
 	*b = *a
+	b.BondActiveSlave = copyPortBondActiveSlave(a.BondActiveSlave)
+	b.BondMode = copyPortBondMode(a.BondMode)
 	b.ExternalIDs = copyPortExternalIDs(a.ExternalIDs)
 	b.Interfaces = copyPortInterfaces(a.Interfaces)
+	b.LACP = copyPortLACP(a.LACP)
+	b.OtherConfig = copyPortOtherConfig(a.OtherConfig)
+	b.RSTPStatus = copyPortRSTPStatus(a.RSTPStatus)
 	b.Tag = copyPortTag(a.Tag)
 }
 
@@ -128,9 +283,15 @@ func (a *Port) CloneModel() model.Model {
 
 func (a *Port) Equals(b *Port) bool {
 	return a.UUID == b.UUID &&
+		equalPortBondActiveSlave(a.BondActiveSlave, b.BondActiveSlave) &&
+		equalPortBondMode(a.BondMode, b.BondMode) &&
 		equalPortExternalIDs(a.ExternalIDs, b.ExternalIDs) &&
 		equalPortInterfaces(a.Interfaces, b.Interfaces) &&
+		equalPortLACP(a.LACP, b.LACP) &&
 		a.Name == b.Name &&
+		equalPortOtherConfig(a.OtherConfig, b.OtherConfig) &&
+		a.Protected == b.Protected &&
+		equalPortRSTPStatus(a.RSTPStatus, b.RSTPStatus) &&
 		equalPortTag(a.Tag, b.Tag)
 }
 
