@@ -25,7 +25,7 @@ func BenchmarkUnderlay(b *testing.B) {
 	b.Cleanup(func() { sandboxRun(b, "", "nic", "remove", cniNode, "eth1") })
 	plain := underlayPod(b, "benchplain", "{defaultInterface: eth1, attachment: Port, nodeSelector: {matchLabels: {kubernetes.io/hostname: "+cniNode+"}}}", host, "192.0.2")
 	shared := underlayPod(b, "benchshared", sharedNIC, host, "198.18.0")
-	traffic.Report(b, "", plain, shared)
+	traffic.Report(b, "", 200*time.Millisecond, plain, shared)
 	b.ReportMetric(0, "ns/op")
 }
 

@@ -180,7 +180,7 @@ func (l *uplinkLab) compare(suffix string) {
 	l.b.Helper()
 	router := traffic.End{NetNS: l.router.Path(), Address: labRouter}
 	plain, shared := traffic.End{NetNS: l.plain.Path(), Address: labPlain}, traffic.End{NetNS: l.shared.Path(), Address: labShared}
-	traffic.Report(l.b, suffix, traffic.Path{From: plain, To: router}, traffic.Path{From: shared, To: router})
+	traffic.Report(l.b, suffix, 100*time.Millisecond, traffic.Path{From: plain, To: router}, traffic.Path{From: shared, To: router})
 }
 
 func (l *uplinkLab) flooded() uint64 {

@@ -42,7 +42,7 @@ func BenchmarkUplink(b *testing.B) {
 	plain := onBridge(b, "plain", "br-plain", "0a:00:00:00:50:0b", "192.168.50.11")
 	shared := onBridge(b, "shared", host.BridgeOf(provider), podMAC, podAddress)
 	before := counted(b, nic)
-	traffic.Report(b, "", plain, shared)
+	traffic.Report(b, "", 300*time.Millisecond, plain, shared)
 	after := counted(b, nic)
 	if after.SwitchToWire.Bytes == before.SwitchToWire.Bytes {
 		b.Error("the shared NIC has carried nothing")
