@@ -1,6 +1,9 @@
 package host
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // AttachTakeover makes the NIC a port of the provider's bridge and lets the
 // bridge have all that the host had on the NIC. With Uplink.Exchange the bridge
@@ -126,3 +129,10 @@ func (u Uplink) bridge() string {
 	}
 	return u.Bridge
 }
+
+// ErrConnectivityLost says that a gateway or the API server does not answer by the
+// device that has the node's addresses.
+var ErrConnectivityLost = errors.New("no answer")
+
+// ErrTakeoverUnsupported says that this kernel cannot do a step of a takeover.
+var ErrTakeoverUnsupported = errors.New("this kernel does not let a NIC be taken over so")

@@ -1,0 +1,34 @@
+package takeover
+
+import "hawser/internal/host"
+
+// Steps are those of a takeover, in an order in which the host is heard and
+// answered after each: the bridge has all that the NIC has before it hears in its
+// place, and speaks before the NIC is silent. ovn-controller hears of the network
+// last.
+//
+// Where the names are exchanged, lo holds the addresses while nobody has the
+// NIC's name: a VRRP daemon that finds it gone takes its virtual address from
+// wherever it is.
+func Steps(up host.Uplink) host.Plan {
+	actions := []host.Action{host.ActionWitness}
+	if up.Exchange {
+		actions = append(actions, host.ActionHold, host.ActionRename)
+	}
+	actions = append(actions, host.ActionBridge, host.ActionDress, host.ActionCopy, host.ActionJoin)
+	if up.Userspace {
+		actions = append(actions, host.ActionIsolate)
+	}
+	actions = append(actions, host.ActionSwitch, host.ActionBare)
+	if up.Exchange {
+		actions = append(actions, host.ActionRelease)
+	}
+	return planOf(up, append(actions, host.ActionConfirm, host.ActionMapping)...)
+}
+
+func planOf(up host.Uplink, actions ...host.Action) (out host.Plan) {
+	for _, action := range actions {
+		out.Steps = append(out.Steps, host.Step{Action: action, Uplink: up})
+	}
+	return out
+}

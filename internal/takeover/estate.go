@@ -1,0 +1,52 @@
+package takeover
+
+// estate is all that a device may have.
+type estate struct {
+	*door
+	addressing
+	routing
+	ruling
+	neighbourhood
+}
+
+// goods are all that a device has.
+type goods struct{ addresses, routes, rules, neighbours []message }
+
+func (e estate) goods(on device) (has goods, err error) {
+	if !on.there() {
+		return has, nil
+	}
+	if has.addresses, err = e.addresses(on); err != nil {
+		return has, err
+	}
+	if has.routes, err = e.routes(on); err != nil {
+		return has, err
+	}
+	if has.rules, err = e.rules(on.name); err != nil {
+		return has, err
+	}
+	has.neighbours, err = e.neighbours(on)
+	return has, err
+}
+
+// hand gives a device addresses, rules and neighbours of another.
+func (e estate) hand(has goods, from, to device) error {
+	if err := e.giveAll(has.addresses, from, to); err != nil {
+		return err
+	}
+	if err := e.nameAlso(has.rules, from.name, to.name); err != nil {
+		return err
+	}
+	return e.introduce(has.neighbours, to)
+}
+
+// strip takes addresses, rules and neighbours from a device.
+func (e estate) strip(has goods, from device) error {
+	if err := e.take(has.addresses); err != nil {
+		return err
+	}
+	if err := e.disown(has.neighbours); err != nil {
+		return err
+	}
+	return e.forget(from.name)
+}

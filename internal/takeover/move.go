@@ -1,0 +1,157 @@
+package takeover
+
+import (
+	"context"
+	"slices"
+
+	"hawser/internal/host"
+)
+
+// mover moves all that there is from one device to the other.
+type mover struct {
+	estate
+	wardrobe wardrobe
+	options  Options
+}
+
+// copy gives the bridge what the NIC has.
+func (m mover) copy(step host.Step) error {
+	nic, bridge, err := m.mustBoth(step.Uplink)
+	if err != nil {
+		return err
+	}
+	has, err := m.goodsOr(step, nic, bridge)
+	if err != nil {
+		return err
+	}
+	return m.hand(has, nic, bridge)
+}
+
+// lead leads the routes through the bridge as soon as the NIC is its port. Who
+// became a neighbour of the NIC in the meantime is one of the bridge, too.
+func (m mover) lead(ctx context.Context, step host.Step) error {
+	if err := m.wardrobe.awaitPort(ctx, step.Uplink, true); err != nil {
+		return err
+	}
+	nic, bridge, err := m.mustBoth(step.Uplink)
+	if err != nil {
+		return err
+	}
+	has, err := m.goodsOr(step, nic, bridge)
+	if err != nil {
+		return err
+	}
+	if err := m.introduce(has.neighbours, bridge); err != nil {
+		return err
+	}
+	return m.reroute(has.routes, nic, bridge)
+}
+
+// bare takes from the NIC what the bridge has. Hearing and answering are by the
+// bridge alone from now on, and its rp_filter can be what the NIC's was.
+func (m mover) bare(u host.Uplink) error {
+	nic, bridge, err := m.mustBoth(u)
+	if err != nil {
+		return err
+	}
+	has, err := m.goods(nic)
+	if err != nil || (len(has.addresses) == 0 && len(has.rules) == 0) {
+		return err
+	}
+	if err := tighten(bridge.name, nic.name); err != nil {
+		return err
+	}
+	if err := m.strip(has, nic); err != nil {
+		return err
+	}
+	return m.announce(has.addresses, bridge)
+}
+
+// undoBare gives the NIC what the bridge has.
+func (m mover) undoBare(step host.Step) error {
+	nic, bridge, err := m.both(step.Uplink)
+	if err != nil || !nic.there() {
+		return err
+	}
+	has, err := m.goodsOr(step, bridge, nic)
+	if err != nil {
+		return err
+	}
+	if !bridge.there() {
+		bridge = nic // what is handed back then is what the NIC had
+	}
+	return m.hand(has, bridge, nic)
+}
+
+// undoLead leads the routes through the NIC, while the bridge still hears.
+func (m mover) undoLead(step host.Step) error {
+	nic, bridge, err := m.both(step.Uplink)
+	if err != nil || !nic.there() {
+		return err
+	}
+	has, err := m.goodsOr(step, bridge, nic)
+	if err != nil {
+		return err
+	}
+	if err := m.introduce(has.neighbours, nic); err != nil {
+		return err
+	}
+	if !bridge.there() {
+		return m.add(has.routes, nic, nic)
+	}
+	if err := loosen(bridge.name); err != nil {
+		return err
+	}
+	return m.reroute(has.routes, bridge, nic)
+}
+
+// undoCopy takes from the bridge what the NIC has, once it hears by itself again.
+// What came on the bridge in the meantime is given to the NIC before.
+func (m mover) undoCopy(ctx context.Context, u host.Uplink) error {
+	nic, bridge, err := m.both(u)
+	if err != nil || !bridge.there() || !nic.there() {
+		return err
+	}
+	if err := m.wardrobe.awaitPort(ctx, u, false); err != nil {
+		return err
+	}
+	has, err := m.goods(bridge)
+	if err != nil {
+		return err
+	}
+	if err := m.hand(has, bridge, nic); err != nil {
+		return err
+	}
+	if err := m.strip(has, bridge); err != nil {
+		return err
+	}
+	return m.announce(has.addresses, nic)
+}
+
+// undoKeep gives the NIC all; the bridge loses it when it goes.
+func (m mover) undoKeep(step host.Step) error {
+	if err := m.undoBare(step); err != nil {
+		return err
+	}
+	return m.undoLead(step)
+}
+
+// goodsOr are what a device has. Where neither that one nor the other has an
+// address although the NIC had, the bridge was lost with all it had, and they are
+// what the journal noted.
+func (m mover) goodsOr(step host.Step, from, other device) (goods, error) {
+	for _, device := range []device{from, other} {
+		left, err := m.global(device)
+		if err != nil {
+			return goods{}, err
+		}
+		if len(left) > 0 {
+			return m.goods(from)
+		}
+	}
+	had, _, err := m.options.recall(step)
+	if err != nil || slices.ContainsFunc(had.addresses, isGlobal) {
+		return had, err
+	}
+	return m.goods(from)
+}

@@ -1,0 +1,150 @@
+package takeover
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"hawser/internal/host"
+)
+
+// naming gives NICs other names.
+type naming struct {
+	*door
+	addressing
+	ruling
+}
+
+// rename gives the NIC a name while it is up. Rules of its old name are there for
+// the new one before; labels of addresses, which the kernel changes with the
+// name, are set again as they were.
+func (c naming) rename(u host.Uplink, to string, labels map[string]string) error {
+	nic, err := c.mustNIC(u)
+	if err != nil {
+		return err
+	}
+	if nic.name != to {
+		if labels, err = c.labels(nic); err != nil {
+			return err
+		}
+		rules, err := c.rules(nic.name)
+		if err != nil {
+			return err
+		}
+		if err := c.nameAlso(rules, nic.name, to); err != nil {
+			return err
+		}
+		if err := c.setName(nic, to); err != nil {
+			return err
+		}
+	}
+	return c.relabel(device{index: nic.index, name: to}, labels)
+}
+
+// setName renames. Another name that udev has noted of the NIC may be the very one.
+func (c naming) setName(nic device, to string) error {
+	link, err := c.handle.LinkByIndex(nic.index)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", nic.name, err)
+	}
+	if slices.Contains(link.Attrs().AltNames, to) {
+		if err := c.handle.LinkDelAltName(link, to); err != nil {
+			return fmt.Errorf("delete the second name %s of %s: %w", to, nic.name, err)
+		}
+	}
+	err = c.handle.LinkSetName(link, to)
+	if errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("%w: it renames no device that is up: use Linux 6.2, or no exchangeLinkName", host.ErrTakeoverUnsupported)
+	}
+	if err != nil {
+		return fmt.Errorf("rename %s to %s: %w", nic.name, to, err)
+	}
+	return nil
+}
+
+// labels are those of a device's addresses that are not just its name.
+func (d naming) labels(of device) (map[string]string, error) {
+	addresses, err := d.addresses(of)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, address := range addresses {
+		if label := address.text(unix.IFA_LABEL); label != "" && label != of.name {
+			out[prefixOf(address).String()] = label
+		}
+	}
+	return out, nil
+}
+
+// relabel gives addresses of IPv4 their labels. The kernel changes none: they are
+// taken and given anew, while lo holds them, and a route stands in for the one to
+// each network. One address stays all the time, because the kernel deletes all
+// routes of a device with its last one.
+func (d naming) relabel(on device, labels map[string]string) error {
+	all, err := d.addresses(on)
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(a message) bool { return a.family() != unix.AF_INET })
+	if !slices.ContainsFunc(all, func(a message) bool { return a.text(unix.IFA_LABEL) != labelOf(a, on, labels) }) {
+		return nil
+	}
+	routes := standIns(all, on)
+	anchor := anchorOf(all[0])
+	if err := d.give(anchor); err != nil {
+		return err
+	}
+	for _, route := range routes {
+		if err := d.send(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, route, unix.EEXIST); err != nil {
+			return fmt.Errorf("add route %s by %s: %w", destinationOf(route), on.name, err)
+		}
+	}
+	if err := d.take(all); err != nil {
+		return err
+	}
+	for _, address := range all {
+		if err := d.give(flagged(address.with(unix.IFA_LABEL, text(labelOf(address, on, labels))), flagsOf(address)&givenFlags)); err != nil {
+			return err
+		}
+	}
+	for _, route := range routes {
+		if err := d.send(unix.RTM_DELROUTE, 0, route, unix.ESRCH); err != nil {
+			return fmt.Errorf("delete route %s by %s: %w", destinationOf(route), on.name, err)
+		}
+	}
+	return d.take([]message{anchor})
+}
+
+func labelOf(address message, on device, labels map[string]string) string {
+	if label, ok := labels[prefixOf(address).String()]; ok {
+		return label
+	}
+	return on.name
+}
+
+// anchorOf is an address as a single host's, which makes no route.
+func anchorOf(address message) message {
+	out := flagged(address.without(unix.IFA_LABEL, unix.IFA_BROADCAST), unix.IFA_F_NOPREFIXROUTE)
+	out.header[addressBits] = 32
+	if address.header[addressBits] == 32 {
+		out.header[addressBits] = 31
+	}
+	return out
+}
+
+// standIns are routes to the networks of addresses, in the place of the kernel's.
+func standIns(addresses []message, on device) (out []message) {
+	for _, address := range addresses {
+		prefix := prefixOf(address)
+		if prefix.IsSingleIP() || flagsOf(address)&(unix.IFA_F_NOPREFIXROUTE|unix.IFA_F_SECONDARY) != 0 {
+			continue
+		}
+		route := message{header: []byte{unix.AF_INET, byte(prefix.Bits()), 0, 0, unix.RT_TABLE_MAIN, host.RouteProtocol, unix.RT_SCOPE_LINK, unix.RTN_UNICAST, 0, 0, 0, 0}}
+		route = route.with(unix.RTA_DST, prefix.Masked().Addr().AsSlice()).with(unix.RTA_OIF, number(uint32(on.index)))
+		out = append(out, route.with(unix.RTA_PREFSRC, prefix.Addr().AsSlice()))
+	}
+	return out
+}

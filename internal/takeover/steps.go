@@ -1,0 +1,134 @@
+package takeover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hawser/internal/host"
+)
+
+// Do does a step of a takeover. Repeated, it changes nothing; and it brings to the
+// bridge what somebody has put on the NIC since.
+func (c *Client) Do(ctx context.Context, step host.Step) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	u := step.Uplink
+	switch step.Action {
+	case host.ActionWitness:
+		return c.witness(ctx, u)
+	case host.ActionHold:
+		return c.holdNIC(u)
+	case host.ActionRename:
+		return c.doRename(step)
+	case host.ActionDress:
+		return c.wardrobe.dress(ctx, u)
+	case host.ActionCopy:
+		return c.mover.copy(step)
+	case host.ActionSwitch:
+		return c.mover.lead(ctx, step)
+	case host.ActionBare:
+		return c.mover.bare(u)
+	case host.ActionRelease:
+		return c.naming.release()
+	case host.ActionConfirm:
+		return c.confirmBridge(ctx, u)
+	case host.ActionKeep:
+		_, _, err := c.mustBoth(u)
+		return err
+	}
+	return fmt.Errorf("the edge of takeovers does not do %q", step.Action)
+}
+
+// Undo takes such a step back, also one done in part or never.
+func (c *Client) Undo(ctx context.Context, step host.Step) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	u := step.Uplink
+	switch step.Action {
+	case host.ActionWitness, host.ActionConfirm:
+		return nil
+	case host.ActionHold:
+		return c.naming.release()
+	case host.ActionRename:
+		return c.undoRename(step)
+	case host.ActionDress:
+		return c.wardrobe.undress(u)
+	case host.ActionCopy:
+		return c.mover.undoCopy(ctx, u)
+	case host.ActionSwitch:
+		return c.mover.undoLead(step)
+	case host.ActionBare:
+		return c.mover.undoBare(step)
+	case host.ActionRelease:
+		return c.holdBridge(u)
+	case host.ActionKeep:
+		return c.mover.undoKeep(step)
+	}
+	return fmt.Errorf("the edge of takeovers does not undo %q", step.Action)
+}
+
+// witness asks by the NIC as long as it has routes: later there is nothing to see.
+func (c *Client) witness(ctx context.Context, u host.Uplink) error {
+	nic, err := c.mustNIC(u)
+	if err != nil {
+		return err
+	}
+	left, err := c.mover.global(nic)
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	return c.oracle.confirm(ctx, nic)
+}
+
+func (c *Client) confirmBridge(ctx context.Context, u host.Uplink) error {
+	_, bridge, err := c.mustBoth(u)
+	if err != nil {
+		return err
+	}
+	return c.oracle.confirm(ctx, bridge)
+}
+
+// holdNIC holds what the NIC has, until it has its other name: from then on the
+// later steps see to its addresses.
+func (c *Client) holdNIC(u host.Uplink) error {
+	nic, err := c.mustNIC(u)
+	if err != nil || nic.name != u.NIC {
+		return err
+	}
+	return c.naming.hold(nic)
+}
+
+// holdBridge is for the way back, until the NIC has its own name again.
+func (c *Client) holdBridge(u host.Uplink) error {
+	nic, bridge, err := c.both(u)
+	if err != nil || !bridge.there() || nic.name == u.NIC {
+		return err
+	}
+	return c.naming.hold(bridge)
+}
+
+func (c *Client) doRename(step host.Step) error {
+	_, labels, err := c.options.recall(step)
+	if err != nil {
+		return err
+	}
+	return c.naming.rename(step.Uplink, step.Uplink.Device(), labels)
+}
+
+func (c *Client) undoRename(step host.Step) error {
+	_, labels, err := c.options.recall(step)
+	if err != nil {
+		return err
+	}
+	err = c.naming.rename(step.Uplink, step.Uplink.NIC, labels)
+	if errors.Is(err, host.ErrMissing) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.naming.forget(step.Uplink.Device())
+}
