@@ -62,11 +62,8 @@ func TestUnderlayReboot(t *testing.T) {
 	stays, goes := u.red[0], u.red[1]
 	world := startHostTraffic(t, "flathost", hostOf(address(t, stays.node), flatHost4, flatHost6), stays.node)
 	pings := startPings(t, netnsOf(t, stays.name), hostOf(stays.ips[0], redHost4, redHost6))
-	for _, power := range []string{"off", "on"} {
-		if _, err := run("", "power", power, goes.node); err != nil {
-			t.Fatal(err)
-		}
-	}
+	lab(t, "power", "off", goes.node)
+	lab(t, "power", "on", goes.node)
 	// From here on the node's own address must not go away again.
 	self := startPings(t, machineNetns(t, "flathost"), address(t, goes.node))
 	kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "node/"+goes.node)
@@ -227,7 +224,7 @@ func badOnNodes(t *testing.T) {
 		{"cable", veth, "Auto", "InterfaceInUse", veth},
 		{"asport", "eth0", "Port", "InterfaceInUse", "Shared"},
 	} {
-		apply(t, providerYAML(bad.name, "defaultInterface: "+bad.nic, "attachment: "+bad.attachment, "nodeSelector: {matchLabels: {kubernetes.io/hostname: "+node+"}}"))
+		apply(t, providerYAML(bad.name, "defaultInterface: "+bad.nic, "attachment: "+bad.attachment, onNode(node)))
 		object := bad.name + "." + node
 		var said part
 		eventually(t, time.Minute, object+" says "+bad.reason, func() error {
@@ -237,7 +234,7 @@ func badOnNodes(t *testing.T) {
 			}
 			return err
 		})
-		if !slices.ContainsFunc(said.Conditions, func(c struct{ Type, Status, Reason, Message string }) bool {
+		if !slices.ContainsFunc(said.Conditions, func(c partCondition) bool {
 			return c.Type == "Ready" && c.Status == "False" && c.Reason == bad.reason
 		}) {
 			t.Errorf("%s: conditions %v lack Ready=False %s", object, said.Conditions, bad.reason)
@@ -268,33 +265,16 @@ func badOnNodes(t *testing.T) {
 // each time, without being asked.
 func lateNIC(t *testing.T, provider, node string) {
 	t.Helper()
-	if _, err := run("", "lan", "add", "late"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, args := range [][]string{{"nic", "remove", node, "eth9"}, {"lan", "remove", "late"}} {
-			if _, err := run("", args...); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	lab(t, "lan", "add", "late")
+	t.Cleanup(func() { lab(t, "lan", "remove", "late") })
+	t.Cleanup(func() { lab(t, "nic", "remove", node, "eth9") })
 	for range 2 {
-		if _, err := run("", "nic", "add", node, "eth9", "--lan", "late"); err != nil {
-			t.Fatal(err)
-		}
+		plugIn(t, "late", node, "eth9")
 		if part := awaitPhase(t, provider, node, "Ready", ""); part.Attachment != "Port" {
 			t.Errorf("a NIC that nobody uses is attached as %s, want Port", part.Attachment)
 		}
-		if _, err := run("", "nic", "remove", node, "eth9"); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, time.Minute, "eth9 is missed", func() error {
-			part, err := partOf(provider, node)
-			if err == nil && part.Reason != "InterfaceNotFound" {
-				err = fmt.Errorf("it is %s %s: %s", part.Phase, part.Reason, part.Message)
-			}
-			return err
-		})
+		lab(t, "nic", "remove", node, "eth9")
+		awaitPhase(t, provider, node, "Pending", "InterfaceNotFound")
 	}
 	kubectl(t, "delete", "provider-network", provider, "--timeout=60s")
 	gone(t, provider)

@@ -35,8 +35,9 @@ func macOf(t testing.TB, netns, device string) net.HardwareAddr {
 	return mac
 }
 
-// emit puts a frame on a namespace's eth0, over and over, for a time.
-func emit(t testing.TB, netns string, frame []byte, during time.Duration) {
+// emit puts a frame on a namespace's eth0, over and over, for a time, and tells
+// how often.
+func emit(t testing.TB, netns string, frame []byte, during time.Duration) (sent int) {
 	t.Helper()
 	err := within(netns, func() error {
 		link, err := net.InterfaceByName("eth0")
@@ -52,12 +53,14 @@ func emit(t testing.TB, netns string, frame []byte, during time.Duration) {
 			if err := unix.Sendto(socket, frame, 0, &unix.SockaddrLinklayer{Ifindex: link.Index}); err != nil {
 				return err
 			}
+			sent++
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return sent
 }
 
 var broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
@@ -175,6 +178,18 @@ func TestUnderlayForgery(t *testing.T) {
 	}
 }
 
+// guestOn puts a macvlan on a node's NIC, into a namespace "guest" of its own,
+// until the test ends.
+func guestOn(t testing.TB, node, address, mac string) {
+	t.Helper()
+	if mac != "" {
+		mac = "address " + mac
+	}
+	inNode(t, node, "sh", "-ec", "ip netns add guest; ip link add guest0 link eth0 "+mac+" type macvlan mode bridge; ip link set guest0 netns guest name eth0;"+
+		"ip -n guest address add "+address+"/24 dev eth0; ip -n guest link set eth0 up")
+	t.Cleanup(func() { inNode(t, node, "ip", "netns", "del", "guest") })
+}
+
 // TestUnderlayGuests: a macvlan that is made on the NIC after it was shared, and
 // while the agent hangs, is reached from the wire and from pods, of its own node
 // too, and reaches them.
@@ -186,9 +201,7 @@ func TestUnderlayGuests(t *testing.T) {
 		t.Fatal("no agent")
 	}
 	t.Cleanup(func() { signalIn(t, near.node, "kube-ovn-daemon", syscall.SIGCONT) })
-	inNode(t, near.node, "sh", "-ec", "ip netns add guest; ip link add guest0 link eth0 type macvlan mode bridge; ip link set guest0 netns guest name eth0;"+
-		"ip -n guest address add "+guest+"/24 dev eth0; ip -n guest link set eth0 up")
-	t.Cleanup(func() { inNode(t, near.node, "ip", "netns", "del", "guest") })
+	guestOn(t, near.node, guest, "")
 	ping := func(from, to string, command ...string) {
 		t.Helper()
 		if _, err := run("", append(append([]string{"exec"}, command...), "ping", "-c", "4", "-i", "0.2", "-W", "2", to)...); err != nil {

@@ -32,9 +32,7 @@ func newUnderlayNet(t *testing.T, name string) underlayNet {
 	sharedNIC(t, name)
 	flat, red := name+"-flat", name+"-red"
 	apply(t, documents(
-		vlanYAML(flat, 0, name), vlanYAML(red, 100, name), namespaceYAML(flat), namespaceYAML(red),
-		subnetYAML(flat, inFamilies(t, "172.30.0.0/24", "fd00:30::/64"), flat, "vlan: "+flat,
-			"gateway: "+inFamilies(t, "172.30.0.1", "fd00:30::1"), "excludeIps: ["+inFamilies(t, "172.30.0.1..172.30.0.199", "fd00:30::1..fd00:30::fff")+"]"),
+		vlanYAML(flat, 0, name), vlanYAML(red, 100, name), namespaceYAML(flat), namespaceYAML(red), flatSubnetYAML(t, flat),
 		subnetYAML(red, inFamilies(t, "192.168.100.0/24", "fd00:192:100::/64"), red, "vlan: "+red, "gateway: "+inFamilies(t, redHost4, redHost6))))
 	u := underlayNet{}
 	for _, node := range nodes(t)[:2] {
@@ -44,19 +42,21 @@ func newUnderlayNet(t *testing.T, name string) underlayNet {
 	return u
 }
 
+// flatSubnetYAML is a subnet of the nodes' own network, in the Vlan and for the
+// namespace of its name.
+func flatSubnetYAML(t *testing.T, name string) string {
+	t.Helper()
+	return subnetYAML(name, inFamilies(t, "172.30.0.0/24", "fd00:30::/64"), name, "vlan: "+name,
+		"gateway: "+inFamilies(t, "172.30.0.1", "fd00:30::1"), "excludeIps: ["+inFamilies(t, "172.30.0.1..172.30.0.199", "fd00:30::1..fd00:30::fff")+"]")
+}
+
 // redRouter stands the router between VLAN 100 and the nodes' network, as a
 // data centre has one: kubelet probes pods by it.
 func redRouter(t testing.TB) {
 	t.Helper()
-	router := func(args ...string) {
-		t.Helper()
-		if _, err := run("", append([]string{"router"}, args...)...); err != nil {
-			t.Fatal(err)
-		}
-	}
 	const side4, side6 = "172.30.0.61", "fd00:30::61"
-	router("add", "redhost", "--lan", "underlay:100="+redHost4+"/24,"+redHost6+"/64", "--lan", "underlay="+side4+"/24,"+side6+"/64")
-	t.Cleanup(func() { router("remove", "redhost") })
+	lab(t, "router", "add", "redhost", "--lan", "underlay:100="+redHost4+"/24,"+redHost6+"/64", "--lan", "underlay="+side4+"/24,"+side6+"/64")
+	t.Cleanup(func() { lab(t, "router", "remove", "redhost") })
 	// The nodes' default gateway, which is the LAN's namespace, knows the way.
 	inNode(t, underlayLAN, "sh", "-c", "ip route replace 192.168.100.0/24 via "+side4+"; ip -6 route replace fd00:192:100::/64 via "+side6)
 	t.Cleanup(func() {
@@ -67,9 +67,20 @@ func redRouter(t testing.TB) {
 // startPod makes a pod and waits for it.
 func startPod(t testing.TB, namespace, name, node string) placed {
 	t.Helper()
-	apply(t, podYAML(namespace, name, node, nil))
-	waitReady(t, namespace, name)
-	return placed{namespace: namespace, name: name, node: node, ips: podIPs(t, namespace, name)}
+	return started(t, placed{namespace: namespace, name: name, node: node}, podYAML(namespace, name, node, nil))
+}
+
+func started(t testing.TB, pod placed, manifest string) placed {
+	t.Helper()
+	apply(t, manifest)
+	waitReady(t, pod.namespace, pod.name)
+	pod.ips = podIPs(t, pod.namespace, pod.name)
+	return pod
+}
+
+// unprobed is a pod that kubelet does not probe: its node has no way to it.
+func unprobed(pod string) string {
+	return strings.Replace(pod, "readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1}", "", 1)
 }
 
 // hostOf is the physical host's address of the same family as another.
@@ -243,15 +254,7 @@ func TestUnderlayDHCP(t *testing.T) {
 	apply(t, documents(vlanYAML("dhcp", 200, "dhcp"), namespaceYAML("dhcp"),
 		"apiVersion: kubeovn.io/v1\nkind: Subnet\nmetadata: {name: dhcp}\nspec: {vlan: dhcp, namespaces: [dhcp]}\n"))
 	node := nodes(t)[0]
-	apply(t, strings.Replace(podYAML("dhcp", "client", node, nil), "readinessProbe: {httpGet: {path: /hostname, port: 8080}, periodSeconds: 1}", "", 1))
-	pod := placed{namespace: "dhcp", name: "client", node: node}
-	eventually(t, time.Minute, "the pod runs", func() error {
-		out, err := tryKubectl("-n", "dhcp", "get", "pod", "client", "-o", "jsonpath={.status.containerStatuses[0].state.running.startedAt}")
-		if err == nil && out == "" {
-			err = fmt.Errorf("not yet: %s", describe("dhcp", "client"))
-		}
-		return err
-	})
+	pod := started(t, placed{namespace: "dhcp", name: "client", node: node}, unprobed(podYAML("dhcp", "client", node, nil)))
 	const script = `cat > /tmp/bound.sh <<'END'
 #!/bin/sh
 [ "$1" != bound ] || { ip address replace $ip/$mask dev $interface && echo "bound to $ip"; }

@@ -31,19 +31,31 @@ func machineNetns(t testing.TB, name string) string {
 	return ""
 }
 
+// lab changes the sandbox's networks: its commands lan, nic, host and router.
+func lab(t testing.TB, args ...string) {
+	t.Helper()
+	if _, err := run("", args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // host stands a physical host on the nodes' LAN until the test ends. VLAN 0 is
 // untagged frames.
 func host(t testing.TB, name string, vlan int, addresses ...string) {
 	t.Helper()
-	args := []string{"host", "add", name, "--lan", underlayLAN, "--vlan", fmt.Sprint(vlan), "--address", strings.Join(addresses, ",")}
-	if _, err := run("", args...); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := run("", "host", "remove", name); err != nil {
-			t.Error(err)
-		}
-	})
+	hostOn(t, underlayLAN, name, vlan, addresses...)
+}
+
+func hostOn(t testing.TB, lan, name string, vlan int, addresses ...string) {
+	t.Helper()
+	lab(t, "host", "add", name, "--lan", lan, "--vlan", fmt.Sprint(vlan), "--address", strings.Join(addresses, ","))
+	t.Cleanup(func() { lab(t, "host", "remove", name) })
+}
+
+// plugIn plugs another NIC of a node into a LAN.
+func plugIn(t testing.TB, lan, node, nic string, addresses ...string) {
+	t.Helper()
+	lab(t, "nic", "add", node, nic, "--lan", lan, "--address", strings.Join(addresses, ","))
 }
 
 func providerYAML(name string, spec ...string) string {
@@ -54,11 +66,18 @@ func vlanYAML(name string, id int, provider string) string {
 	return fmt.Sprintf("apiVersion: kubeovn.io/v1\nkind: Vlan\nmetadata: {name: %s}\nspec: {id: %d, provider: %s}\n", name, id, provider)
 }
 
+// onNode is the spec line of a provider network that has one node only.
+func onNode(node string) string {
+	return "nodeSelector: {matchLabels: {kubernetes.io/hostname: " + node + "}}"
+}
+
 // part is what one node says of itself in a provider network.
 type part struct {
 	Phase, Attachment, Reason, Message, Plan string
-	Conditions                               []struct{ Type, Status, Reason, Message string }
+	Conditions                               []partCondition
 }
+
+type partCondition struct{ Type, Status, Reason, Message string }
 
 // partOf asks for it; there may be none.
 func partOf(provider, node string) (part, error) {
