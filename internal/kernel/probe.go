@@ -13,6 +13,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"hawser/internal/discovery"
 	"hawser/internal/host"
 )
 
@@ -64,7 +65,7 @@ func (Prober) Claim(ctx context.Context, link host.PodLink) error {
 		}
 	}
 	for _, address := range link.Addresses {
-		if err := wire.say(announcement(link.MAC, address.Addr())); err != nil {
+		if err := wire.say(discovery.Announcement(link.MAC, address.Addr())); err != nil {
 			return err
 		}
 	}
@@ -129,11 +130,11 @@ func (w *wire) say(frame []byte) error {
 // reach asks for a gateway until it answers.
 func (w *wire) reach(ctx context.Context, gateway netip.Addr) error {
 	for n, wait := 0, pace; ; n, wait = n+1, min(2*wait, slowest) {
-		if err := w.say(question(w.link.MAC, w.asker(gateway, n), gateway)); err != nil {
+		if err := w.say(discovery.Question(w.link.MAC, w.asker(gateway, n), gateway)); err != nil {
 			return err
 		}
-		_, found, err := w.hear(ctx, wait, func(said answer) bool {
-			return said.reply && said.address == gateway && said.mac != w.link.MAC
+		_, found, err := w.hear(ctx, wait, func(said discovery.Answer) bool {
+			return said.Reply && said.Address == gateway && said.MAC != w.link.MAC
 		})
 		if found || err != nil {
 			return err
@@ -162,24 +163,24 @@ func (w *wire) claim(ctx context.Context, address netip.Addr) error {
 		nobody = netip.IPv6Unspecified()
 	}
 	for range quiet {
-		if err := w.say(question(w.link.MAC, nobody, address)); err != nil {
+		if err := w.say(discovery.Question(w.link.MAC, nobody, address)); err != nil {
 			return err
 		}
-		said, found, err := w.hear(ctx, pace, func(said answer) bool {
-			return said.address == address && said.mac != w.link.MAC
+		said, found, err := w.hear(ctx, pace, func(said discovery.Answer) bool {
+			return said.Address == address && said.MAC != w.link.MAC
 		})
 		if err != nil {
 			return err
 		}
 		if found {
-			return fmt.Errorf("%s answers for %s: %w", said.mac, address, ErrTaken)
+			return fmt.Errorf("%s answers for %s: %w", said.MAC, address, ErrTaken)
 		}
 	}
 	return nil
 }
 
 // hear listens for a while for an answer that counts.
-func (w *wire) hear(ctx context.Context, while time.Duration, counts func(answer) bool) (said answer, found bool, err error) {
+func (w *wire) hear(ctx context.Context, while time.Duration, counts func(discovery.Answer) bool) (said discovery.Answer, found bool, err error) {
 	if err := w.socket.SetReadDeadline(time.Now().Add(while)); err != nil {
 		return said, false, err
 	}
@@ -194,7 +195,7 @@ func (w *wire) hear(ctx context.Context, while time.Duration, counts func(answer
 		if err != nil {
 			return said, false, fmt.Errorf("listen on %s of %s: %w", w.link.Name, w.link.Owner, err)
 		}
-		if said, ok := readAnswer(frame[:n]); ok && counts(said) {
+		if said, ok := discovery.Read(frame[:n]); ok && counts(said) {
 			return said, true, nil
 		}
 	}

@@ -76,18 +76,3 @@ func TestProbesOfAPodThatIsGone(t *testing.T) {
 		t.Error("probed without a device")
 	}
 }
-
-func TestFramesAreRead(t *testing.T) {
-	mac := host.MAC{2, 0, 0, 0, 0, 9}
-	for _, address := range []string{"192.0.2.9", "fd00:2::9"} {
-		said, ok := readAnswer(announcement(mac, netip.MustParseAddr(address)))
-		if !ok || said.address.String() != address || said.mac != mac {
-			t.Errorf("%s: %+v, %v", address, said, ok)
-		}
-	}
-	for _, frame := range [][]byte{nil, make([]byte, 14), append(make([]byte, 12), 8, 6, 0), append(make([]byte, 12), 0x86, 0xdd, 0)} {
-		if _, ok := readAnswer(frame); ok {
-			t.Errorf("read %v", frame)
-		}
-	}
-}
