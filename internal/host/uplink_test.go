@@ -69,3 +69,39 @@ func TestUppers(t *testing.T) {
 		t.Errorf("uppers %v", got)
 	}
 }
+
+func TestAPairTellsWhoseItIs(t *testing.T) {
+	want := SharedUplink("lan", "eth0.7")
+	if up, ok := ReadAlias(want.Alias()); !ok || up != want || up.Bridge != "br-lan" {
+		t.Errorf("%+v %v", up, ok)
+	}
+	for _, alias := range []string{"", "uplink", "to the lab", "eth0 of provider network lan"} {
+		if up, ok := ReadAlias(alias); ok {
+			t.Errorf("%q is of %+v", alias, up)
+		}
+	}
+}
+
+// TestSettingsMakeNoOtherStep, but another NIC, bridge or datapath does.
+func TestSettingsMakeNoOtherStep(t *testing.T) {
+	step := Step{Action: ActionLoad, Uplink: SharedUplink("lan", "eth0")}
+	other := step
+	other.Uplink.TrustPods, other.Uplink.RSTP, other.Uplink.Mark, other.Uplink.MTU = true, true, 7, 9000
+	if !step.Same(other) || step.Text() == other.Text() {
+		t.Errorf("%s, %s", step.Text(), other.Text())
+	}
+	other.Uplink.NIC = "eth1"
+	bridge := Step{Action: ActionBridge, Uplink: Uplink{Bridge: "br-lan"}}
+	userspace := Step{Action: ActionBridge, Uplink: Uplink{Bridge: "br-lan", Userspace: true}}
+	if step.Same(other) || step.Same(bridge) || bridge.Same(userspace) {
+		t.Error("different steps are the same")
+	}
+}
+
+func TestProbe(t *testing.T) {
+	for probe, blocked := range map[Probe]bool{{}: false, {Own: true}: true, {Own: true, Foreign: true}: false} {
+		if probe.Blocked() != blocked {
+			t.Errorf("%+v", probe)
+		}
+	}
+}

@@ -31,10 +31,11 @@ type begun struct {
 	Step host.Step `json:"step"`
 }
 
-// common counts the steps at the beginning that are begun and wanted.
+// common counts the steps at the beginning that are begun and wanted, if with
+// other settings.
 func (r record) common(want []host.Step) int {
 	n := 0
-	for n < len(r.Have) && n < len(want) && r.Have[n].Step.Text() == want[n].Text() {
+	for n < len(r.Have) && n < len(want) && r.Have[n].Step.Same(want[n]) {
 		n++
 	}
 	return n

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-logr/logr"
 
@@ -73,9 +74,30 @@ func (r *Runner) Entries() (map[string]Entry, error) {
 	return entries, err
 }
 
+// Adopt notes a plan that stands on the host although the journal does not know
+// it, for Settle to confirm or to take back. It changes nothing else. What was
+// before us the edges tell as well as they can; of a NIC that is gone there is
+// nothing to tell.
+func (r *Runner) Adopt(ctx context.Context, name string, stands host.Plan) error {
+	adopted := record{Settled: true, Want: stands.Steps}
+	for _, step := range stands.Steps {
+		edge, err := r.edge(step)
+		if err != nil {
+			return err
+		}
+		step.Before, err = edge.Before(ctx, step)
+		if err != nil && !errors.Is(err, host.ErrMissing) {
+			return &StepError{Step: step, Err: err}
+		}
+		adopted.Have = append(adopted.Have, begun{Boot: r.boot, Step: step})
+	}
+	return r.journal.write(name, adopted)
+}
+
 // Settle makes the host be as the plan of a name says: it undoes what an earlier
 // plan of that name did otherwise, and does, or confirms, every step of this
-// one. The empty plan undoes all.
+// one. A step that differs in its settings only (host.Step.Same) is done over the
+// old one, so that nothing is taken away. The empty plan undoes all.
 func (r *Runner) Settle(ctx context.Context, name string, want host.Plan) error {
 	record, err := r.journal.read(name)
 	if err != nil {
@@ -102,13 +124,13 @@ type run struct {
 }
 
 // aim notes what is wanted before anything is done for it. A plan that was
-// settled stays so only as long as it is the same.
+// settled stays so only as long as it is the same, but for its settings.
 func (r *run) aim(want []host.Step) error {
-	r.record.Want = want
-	if r.record.Settled && r.record.whole(want) {
+	r.record.Settled = r.record.Settled && r.record.whole(want)
+	if r.record.Settled && slices.Equal(r.record.Want, want) {
 		return nil
 	}
-	r.record.Settled = false
+	r.record.Want = want
 	return r.write()
 }
 
@@ -225,7 +247,7 @@ func (r *run) undo(ctx context.Context, keep int) error {
 
 func (r *run) write() error { return r.journal.write(r.name, r.record) }
 
-func (r *run) edge(step host.Step) (Edge, error) {
+func (r *Runner) edge(step host.Step) (Edge, error) {
 	edge, found := r.edges[step.Action]
 	if !found {
 		return nil, fmt.Errorf("nobody here does %q; was the agent downgraded", step.Action)

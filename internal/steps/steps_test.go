@@ -23,6 +23,7 @@ type stage struct {
 	// dieAt and failAt name the call, counted from 1, which dies or fails.
 	dieAt, failAt int
 	after         bool // the call has its effect first
+	forgetful     bool // Before finds nothing
 }
 
 func (s *stage) call(effect func()) error {
@@ -41,7 +42,7 @@ func (s *stage) call(effect func()) error {
 }
 
 func (s *stage) Before(_ context.Context, step host.Step) (string, error) {
-	return fmt.Sprint("had:", slices.Contains(s.has, step.Text())), s.call(func() {})
+	return fmt.Sprint("had:", !s.forgetful && slices.Contains(s.has, step.Text())), s.call(func() {})
 }
 
 func (s *stage) Do(_ context.Context, step host.Step) error {
@@ -255,6 +256,101 @@ func TestWhatWasBeforeStays(t *testing.T) {
 	}
 	if len(s.has) != 1 || s.has[0] != had {
 		t.Errorf("host has %v", s.has)
+	}
+}
+
+// trusting is a plan with other settings.
+func trusting(p host.Plan) host.Plan {
+	for i := range p.Steps {
+		p.Steps[i].Uplink.TrustPods, p.Steps[i].Uplink.Mark = true, 7
+	}
+	return p
+}
+
+// TestSettingsAreDoneOver what stands: a failure leaves it, a kill is made good, and
+// nothing was undone in between.
+func TestSettingsAreDoneOver(t *testing.T) {
+	for n := 1; ; n++ {
+		for _, killed := range []bool{false, true} {
+			dir, s := folder(t), &stage{}
+			if err := s.settle(t, dir, plan("eth1")); err != nil {
+				t.Fatal(err)
+			}
+			s = &stage{has: s.has, failAt: n}
+			if killed {
+				s.failAt, s.dieAt = 0, n
+			}
+			err := s.settle(t, dir, trusting(plan("eth1")))
+			for _, step := range plan("eth1").Steps {
+				if !slices.Contains(s.has, step.Text()) {
+					t.Errorf("call %d: %q was undone", n, step.Text())
+				}
+			}
+			if err == nil {
+				return // there are fewer calls
+			}
+			if errors.Is(err, ErrRolledBack) {
+				t.Errorf("call %d: %v", n, err)
+			}
+			s = s.again()
+			if err := recovered(t, s.open(t, dir, "boot-1")); err != nil {
+				t.Errorf("call %d: %v", n, err)
+			}
+			if want := trusting(plan("eth1")).Steps[3].Text(); !slices.Contains(s.has, want) {
+				t.Errorf("call %d: %q is not done", n, want)
+			}
+		}
+	}
+}
+
+// TestAMarkIsKeptInTheJournal although no plan tells of it: a restart must not
+// bring the old one back.
+func TestAMarkIsKeptInTheJournal(t *testing.T) {
+	dir, s := folder(t), &stage{}
+	marked := plan("eth1")
+	for _, mark := range []uint32{1, 2} {
+		for i := range marked.Steps {
+			marked.Steps[i].Uplink.Mark = mark
+		}
+		if err := s.settle(t, dir, marked); err != nil {
+			t.Fatal(err)
+		}
+		entries, err := s.open(t, dir, "boot-1").Entries()
+		if err != nil || entries["lan"].Plan.Steps[0].Uplink.Mark != mark {
+			t.Errorf("%v: %+v", err, entries)
+		}
+	}
+}
+
+// TestWhatStandsIsAdopted where the journal is lost: confirmed or taken back, with
+// what the edges know of the time before.
+func TestWhatStandsIsAdopted(t *testing.T) {
+	for name, want := range map[string]host.Plan{"wanted": plan("eth1"), "not wanted": {}} {
+		t.Run(name, func(t *testing.T) {
+			dir, s := folder(t), &stage{}
+			if err := s.settle(t, folder(t), plan("eth1")); err != nil {
+				t.Fatal(err)
+			}
+			// The edges of this test do not know the time before.
+			s.forgetful = true
+			if err := s.open(t, dir, "boot-1").Adopt(t.Context(), "lan", plan("eth1")); err != nil || !s.is(plan("eth1")) {
+				t.Fatalf("%v: host has %v", err, s.has)
+			}
+			entries, err := s.open(t, dir, "boot-1").Entries()
+			if err != nil || !entries["lan"].Settled || entries["lan"].Plan.Hash() != plan("eth1").Hash() {
+				t.Errorf("%v: %+v", err, entries)
+			}
+			if err := s.settle(t, dir, want); err != nil || !s.is(want) {
+				t.Errorf("%v: host has %v", err, s.has)
+			}
+		})
+	}
+	failing := &stage{failAt: 2}
+	if err := failing.open(t, folder(t), "boot-1").Adopt(t.Context(), "lan", plan("eth1")); err == nil {
+		t.Error("adopted what an edge could not tell of")
+	}
+	if r, err := Open(folder(t), "boot-1", nil); err != nil || r.Adopt(t.Context(), "lan", plan("eth1")) == nil {
+		t.Errorf("adopted what nobody does (%v)", err)
 	}
 }
 

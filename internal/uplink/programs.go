@@ -40,14 +40,15 @@ type loader struct {
 // pinned and of the same shape go on with what they hold, so that an upgrade
 // forgets nothing; the programs that see frames are replaced by attach. The
 // settings come last: by them a repeated load sees that it has nothing to do.
+// Settings alone are changed under the programs that stand.
 func (l *loader) load(u host.Uplink) error {
 	want, err := l.wantedSettings(u)
 	if err != nil {
 		return err
 	}
 	have, err := l.readSettings(u)
-	if err == nil && have == want && l.allPinned(u) {
-		return nil
+	if err == nil && have.Source == want.Source && l.allPinned(u) {
+		return l.changeSettings(u, have, want)
 	}
 	// A map of another shape cannot be read, and is replaced as a missing one.
 	if err := os.MkdirAll(l.pins(u), 0o700); err != nil {
@@ -58,15 +59,25 @@ func (l *loader) load(u host.Uplink) error {
 		return fmt.Errorf("load the programs of %s: %w", u.NIC, refusal(err))
 	}
 	defer collection.Close()
-	if have.Source != want.Source || !l.allPinned(u) {
-		if err := l.pinCollection(u, collection); err != nil {
-			return err
-		}
+	if err := l.pinCollection(u, collection); err != nil {
+		return err
 	}
 	if err := writeSettings(collection.Maps[mapSettings], want); err != nil {
 		return fmt.Errorf("uplink %s: %w", u.NIC, err)
 	}
 	return l.pinSettings(u, collection)
+}
+
+func (l *loader) changeSettings(u host.Uplink, have, want settings) error {
+	if have == want {
+		return nil
+	}
+	opened, err := l.openMap(u, mapSettings)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	return writeSettings(opened, want)
 }
 
 // wantedSettings keeps the one flag that Keep sets.
