@@ -24,6 +24,9 @@ func (c *Client) Follow(ctx context.Context, u host.Uplink) (mended []string, er
 	if err != nil {
 		return nil, err
 	}
+	if err := c.checkAttached(u, nic); err != nil {
+		return nil, err
+	}
 	for _, mend := range []func(host.Uplink, netlink.Link) (string, error){c.mendLRO, c.mendFilters, c.mendPromisc} {
 		line, err := mend(u, nic)
 		if err != nil {
@@ -37,6 +40,19 @@ func (c *Client) Follow(ctx context.Context, u host.Uplink) (mended []string, er
 		return mended, err
 	}
 	return mended, c.seed(u)
+}
+
+// checkAttached refuses a NIC that is not the one which was attached, such as one
+// that was plugged in anew: what it was before would be lost.
+func (c *Client) checkAttached(u host.Uplink, nic netlink.Link) error {
+	have, err := c.readSettings(u)
+	if err != nil {
+		return err
+	}
+	if int(have.NIC) != nic.Attrs().Index {
+		return fmt.Errorf("%s is another device than the one that was attached to provider network %s", u.NIC, u.Provider)
+	}
+	return nil
 }
 
 func (c *Client) mendLRO(_ host.Uplink, nic netlink.Link) (string, error) {
@@ -66,10 +82,10 @@ func (c *Client) mendFilters(u host.Uplink, _ netlink.Link) (string, error) {
 }
 
 func (c *Client) mendPromisc(u host.Uplink, nic netlink.Link) (string, error) {
-	if nic.Attrs().RawFlags&unix.IFF_PROMISC != 0 {
+	if isPromisc(nic) {
 		return "", nil
 	}
-	if err := c.setPromisc(u.NIC, true); err != nil {
+	if err := c.setPromisc(nic, true); err != nil {
 		return "", err
 	}
 	return "promiscuous mode of " + u.NIC + " was switched off, and is on again: pods on it were deaf meanwhile", nil

@@ -70,10 +70,17 @@ func TestMending(t *testing.T) {
 		r.want("OVS", wire, frame{from: outside, to: pod})
 		netnstest.IP(t, "link del host0")
 		r.undo()
-		if on, err := r.client.isPromisc("nic"); err != nil || on {
-			t.Errorf("promisc is %v (%v)", on, err)
+		if r.isPromisc() {
+			t.Error("promisc was left behind")
 		}
 	})
+}
+
+func (r *rig) isPromisc() bool {
+	r.t.Helper()
+	nic, err := r.client.find(r.uplink.NIC)
+	r.must(err)
+	return isPromisc(nic)
 }
 
 func (r *rig) mends(what string, harm func()) {

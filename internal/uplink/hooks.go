@@ -148,22 +148,44 @@ func programID(program *ebpf.Program) (ebpf.ProgramID, error) {
 	return id, nil
 }
 
+// deviceOf is the NIC that was attached, also where it has another name now: the
+// settings know its index. They are gone after a boot, as the index is.
+func (r *rack) deviceOf(u host.Uplink) (netlink.Link, error) {
+	have, err := r.readSettings(u)
+	if err != nil {
+		return r.find(u.NIC)
+	}
+	nic, err := r.handle.LinkByIndex(int(have.NIC))
+	if missing(err) {
+		return nil, fmt.Errorf("%s: %w", u.NIC, host.ErrMissing)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find %s by its index: %w", u.NIC, err)
+	}
+	return nic, nil
+}
+
 // detach takes all programs away, ovs_in first. A device that is gone took its
 // filters with it.
 func (r *rack) detach(u host.Uplink, before nicBefore) error {
-	hooks := hooksOf(u)
+	nic, err := r.deviceOf(u)
+	gone := errors.Is(err, host.ErrMissing)
+	if err != nil && !gone {
+		return err
+	}
+	now := u
+	if !gone {
+		now.NIC = nic.Attrs().Name
+	}
+	hooks := hooksOf(now)
 	for i := len(hooks) - 1; i >= 0; i-- {
 		h := hooks[i]
 		if err := r.detachOne(u, h); err != nil {
 			return fmt.Errorf("take %s from %s: %w", h.program, h.device, err)
 		}
 	}
-	nic, err := r.find(u.NIC)
-	if errors.Is(err, host.ErrMissing) || (err == nil && (before.Clsact || r.hasTCX(nic))) {
+	if gone || before.Clsact || r.hasTCX(nic) {
 		return nil // there is no qdisc of ours
-	}
-	if err != nil {
-		return err
 	}
 	return r.removeQdisc(nic)
 }

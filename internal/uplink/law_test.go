@@ -67,7 +67,7 @@ func TestThreeLaws(t *testing.T) {
 		if again := r.snapshot(); again != done || r.programIDs() != programs {
 			t.Errorf("done twice, was\n%s\nis\n%s", done, again)
 		}
-		if names, err := r.client.Pinned(); err != nil || len(names) != 1 || names[0] != (Name{"lan", "nic"}) {
+		if names, err := r.client.Pinned(); err != nil || len(names) != 1 || names[0] != host.SharedUplink("lan", "nic") {
 			t.Errorf("pinned are %v (%v)", names, err)
 		}
 		r.undo()
@@ -180,7 +180,7 @@ func TestNamesWithDots(t *testing.T) {
 	r.uplink = uplinkOf("a.b", "nic.100")
 	r.plan = planOf(r.uplink)
 	r.do()
-	if names, err := r.client.Pinned(); err != nil || len(names) != 1 || names[0] != (Name{"a.b", "nic.100"}) {
+	if names, err := r.client.Pinned(); err != nil || len(names) != 1 || names[0] != host.SharedUplink("a.b", "nic.100") {
 		t.Errorf("pinned are %v (%v)", names, err)
 	}
 	netnstest.IP(t, "link set nic.100 up")

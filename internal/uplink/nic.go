@@ -1,7 +1,6 @@
 package uplink
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,43 +27,20 @@ type toggler interface {
 
 // isPromisc reads the NIC's own bit, which `ip link` shows as well. What packet
 // sockets ask for is counted elsewhere.
-func (l *links) isPromisc(nic string) (bool, error) {
-	link, err := l.find(nic)
-	if err != nil {
-		return false, err
-	}
-	return link.Attrs().RawFlags&unix.IFF_PROMISC != 0, nil
-}
+func isPromisc(nic netlink.Link) bool { return nic.Attrs().RawFlags&unix.IFF_PROMISC != 0 }
 
-func (l *links) setPromisc(nic string, on bool) error {
-	link, err := l.find(nic)
-	if err != nil {
-		return err
-	}
-	if on == (link.Attrs().RawFlags&unix.IFF_PROMISC != 0) {
+func (l *links) setPromisc(nic netlink.Link, on bool) error {
+	if on == isPromisc(nic) {
 		return nil
 	}
 	set := l.handle.SetPromiscOff
 	if on {
 		set = l.handle.SetPromiscOn
 	}
-	if err := set(link); err != nil {
-		return fmt.Errorf("set promisc of %s to %v: %w", nic, on, err)
+	if err := set(nic); err != nil {
+		return fmt.Errorf("set promisc of %s to %v: %w", nic.Attrs().Name, on, err)
 	}
 	return nil
-}
-
-// undoPromisc clears the bit only if it was clear before us: it is one bit, and
-// whoever set it first relies on it.
-func (l *links) undoPromisc(nic string, before nicBefore) error {
-	if before.Promisc {
-		return nil
-	}
-	err := l.setPromisc(nic, false)
-	if errors.Is(err, host.ErrMissing) {
-		return nil
-	}
-	return err
 }
 
 // members are the NIC and what it stands on: members of a bond, a team or a

@@ -102,7 +102,7 @@ func (p *pair) silence(name string, u host.Uplink) error {
 	if err := disableIPv6(name); err != nil {
 		return err
 	}
-	if alias := "uplink " + u.NIC + " of provider network " + u.Provider; end.Attrs().Alias != alias {
+	if alias := u.Alias(); end.Attrs().Alias != alias {
 		if err := p.handle.LinkSetAlias(end, alias); err != nil {
 			return fmt.Errorf("set the alias of %s: %w", name, err)
 		}

@@ -15,13 +15,10 @@ import (
 // shelf is where pins are: what outlives this process.
 type shelf struct{ root string }
 
-// Name is whose uplink something is.
-type Name struct{ Provider, NIC string }
-
-// Pinned lists the uplinks that something is pinned of, sorted: whatever of it
-// stands in no plan is to be undone.
-func (s *shelf) Pinned() ([]Name, error) {
-	var names []Name
+// Pinned lists the shared uplinks that something is pinned of, sorted, as far as
+// pins tell: whatever of it stands in no plan is to be undone.
+func (s *shelf) Pinned() ([]host.Uplink, error) {
+	var found []host.Uplink
 	providers, err := listPins(s.root)
 	if err != nil {
 		return nil, err
@@ -32,10 +29,10 @@ func (s *shelf) Pinned() ([]Name, error) {
 			return nil, err
 		}
 		for _, nic := range nics {
-			names = append(names, Name{Provider: unescape(provider), NIC: unescape(nic)})
+			found = append(found, host.SharedUplink(unescape(provider), unescape(nic)))
 		}
 	}
-	return names, nil
+	return found, nil
 }
 
 func listPins(dir string) ([]string, error) {

@@ -78,11 +78,9 @@ func newRig(t *testing.T, options Options) *rig {
 }
 
 func uplinkOf(provider, nic string) host.Uplink {
-	tap, end := host.TapNames(provider, nic)
-	return host.Uplink{
-		Provider: provider, NIC: nic, Attachment: host.AttachShared, Bridge: host.BridgeOf(provider),
-		Tap: tap, Wire: end, MTU: 1500, Mark: host.UplinkMark,
-	}
+	up := host.SharedUplink(provider, nic)
+	up.MTU, up.Mark = 1500, host.UplinkMark
+	return up
 }
 
 func planOf(u host.Uplink) []host.Step {

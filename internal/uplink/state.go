@@ -3,8 +3,6 @@ package uplink
 import (
 	"context"
 
-	"golang.org/x/sys/unix"
-
 	"hawser/internal/host"
 )
 
@@ -18,7 +16,7 @@ func (c *Client) State(ctx context.Context, u host.Uplink) (state host.UplinkSta
 		return state, err
 	}
 	state.Carrier = hasCarrier(nic)
-	state.Promisc = nic.Attrs().RawFlags&unix.IFF_PROMISC != 0
+	state.Promisc = isPromisc(nic)
 	if state.Pair, err = c.hasPair(u); err != nil {
 		return state, err
 	}

@@ -3,7 +3,10 @@ package uplink
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+
+	"github.com/vishvananda/netlink"
 
 	"hawser/internal/host"
 )
@@ -18,33 +21,33 @@ type nicBefore struct {
 	Promisc bool `json:"promisc,omitempty"`
 }
 
-// Before says what Undo will have to know of the step.
+// Before says what Undo will have to know of the step. Of a NIC on which the step
+// was done already, the note beside the pins knows.
 func (c *Client) Before(ctx context.Context, step host.Step) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	var before nicBefore
-	var err error
-	switch step.Action {
-	case host.ActionFilter:
-		before, err = c.beforeFilter(step.Uplink)
-	case host.ActionPromisc:
-		before.Promisc, err = c.isPromisc(step.Uplink.NIC)
-	default:
+	if step.Action != host.ActionFilter && step.Action != host.ActionPromisc {
 		return "", nil
 	}
+	nic, err := c.find(step.Uplink.NIC)
 	if err != nil {
 		return "", err
+	}
+	if noted, err := c.readNote(step, nic.Attrs().Index); err != nil || noted != "" {
+		return noted, err
+	}
+	before := nicBefore{Promisc: isPromisc(nic)}
+	if step.Action == host.ActionFilter {
+		if before, err = c.beforeFilter(nic); err != nil {
+			return "", err
+		}
 	}
 	text, err := json.Marshal(before)
 	return string(text), err
 }
 
-func (c *Client) beforeFilter(u host.Uplink) (before nicBefore, err error) {
-	nic, err := c.find(u.NIC)
-	if err != nil {
-		return before, err
-	}
+func (c *Client) beforeFilter(nic netlink.Link) (before nicBefore, err error) {
 	if before.Clsact, err = c.hasQdisc(nic); err != nil {
 		return before, err
 	}
@@ -69,9 +72,9 @@ func (c *Client) Do(ctx context.Context, step host.Step) error {
 	case host.ActionLoad:
 		return c.doLoad(u)
 	case host.ActionFilter:
-		return c.doFilter(u)
+		return c.doFilter(step)
 	case host.ActionPromisc:
-		return c.setPromisc(u.NIC, true)
+		return c.doPromisc(step)
 	}
 	return fmt.Errorf("the edge of shared uplinks does not do %q", step.Action)
 }
@@ -88,7 +91,8 @@ func (c *Client) doLoad(u host.Uplink) error {
 
 // doFilter lets the first frame through when all is in place: until the pair's
 // end at the programs is up, the bridge hears and says nothing.
-func (c *Client) doFilter(u host.Uplink) error {
+func (c *Client) doFilter(step host.Step) error {
+	u := step.Uplink
 	nic, err := c.find(u.NIC)
 	if err != nil {
 		return err
@@ -100,11 +104,33 @@ func (c *Client) doFilter(u host.Uplink) error {
 	if err != nil {
 		return err
 	}
+	if err := c.noteBefore(step, nic); err != nil {
+		return err
+	}
 	c.setLRO(members, false)
 	if err := c.attach(u); err != nil {
 		return err
 	}
 	return c.followLink(u, nic)
+}
+
+// noteBefore pins what the NIC was, once its programs are there to pin it beside.
+func (c *Client) noteBefore(step host.Step, nic netlink.Link) error {
+	if err := c.checkAttached(step.Uplink, nic); err != nil {
+		return err
+	}
+	return c.pinNote(step, nic.Attrs().Index)
+}
+
+func (c *Client) doPromisc(step host.Step) error {
+	nic, err := c.find(step.Uplink.NIC)
+	if err != nil {
+		return err
+	}
+	if err := c.noteBefore(step, nic); err != nil {
+		return err
+	}
+	return c.setPromisc(nic, true)
 }
 
 // Undo takes such a step back, also one done in part or never. What is gone by
@@ -128,7 +154,7 @@ func (c *Client) Undo(ctx context.Context, step host.Step) error {
 	case host.ActionFilter:
 		return c.undoFilter(u, before)
 	case host.ActionPromisc:
-		return c.undoPromisc(u.NIC, before)
+		return c.undoPromisc(u, before)
 	}
 	return fmt.Errorf("the edge of shared uplinks does not undo %q", step.Action)
 }
@@ -144,4 +170,17 @@ func (c *Client) undoFilter(u host.Uplink, before nicBefore) error {
 	}
 	c.setLRO(before.LRO, true)
 	return nil
+}
+
+// undoPromisc clears the bit only if it was clear before us: it is one bit, and
+// whoever set it first relies on it.
+func (c *Client) undoPromisc(u host.Uplink, before nicBefore) error {
+	nic, err := c.deviceOf(u)
+	if before.Promisc || errors.Is(err, host.ErrMissing) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.setPromisc(nic, false)
 }
