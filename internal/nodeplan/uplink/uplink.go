@@ -69,14 +69,12 @@ func (in Input) provider() string { return in.Node.Spec.ProviderNetwork }
 
 func (in Input) uplink(attachment host.Attachment) host.Uplink {
 	link, _ := in.Host.Link(in.nic())
-	up := host.Uplink{
-		Provider: in.provider(), NIC: link.Name, Index: link.Index, Attachment: attachment,
-		Bridge: host.BridgeOf(in.provider()), MTU: link.MTU, Userspace: in.Userspace,
-	}
+	up := host.Uplink{Provider: in.provider(), NIC: link.Name, Attachment: attachment, Bridge: host.BridgeOf(in.provider())}
 	if attachment == host.AttachShared {
-		up.Tap, up.Wire = host.TapNames(up.Provider, up.NIC)
+		up = host.SharedUplink(in.provider(), link.Name)
 		up.Mark, up.TrustPods = in.Options.Mark, in.Node.Spec.TrustPods
 	}
+	up.Index, up.MTU, up.Userspace = link.Index, link.MTU, in.Userspace
 	return up
 }
 
@@ -84,8 +82,11 @@ func (in Input) uplink(attachment host.Attachment) host.Uplink {
 // which ovn-controller hears of the network last.
 func steps(up host.Uplink) host.Plan {
 	actions := portActions(up)
-	if up.Attachment == host.AttachShared {
+	switch {
+	case up.Attachment == host.AttachShared:
 		actions = sharedActions(up)
+	case up.NIC == "":
+		actions = []host.Action{host.ActionBridge, host.ActionMapping} // a stray whose NIC is gone
 	}
 	out := host.Plan{}
 	for _, action := range actions {
