@@ -51,7 +51,7 @@ func newUplinks(mgr ctrl.Manager, o options.Options, links *kernel.Client, local
 	network := netmanager.New(netmanager.DefaultBus, netmanager.DefaultRules)
 	uplinks := &agentuplink.Uplinks{
 		Node: o.Node, Options: o.Uplinks(), Client: mgr.GetClient(), Events: mgr.GetEventRecorder("kube-ovn-cni"),
-		Edges:     agentuplink.Edges{Kernel: links, Switch: vswitch.Uplinks{Client: local}, NetworkManager: network, Taps: taps, Journal: journal},
+		Edges:     agentuplink.Edges{Kernel: links, Switch: vswitch.Uplinks{Client: local}, NetworkManager: network, Taps: taps, Prober: taps, Journal: journal},
 		Userspace: func() bool { return local.ExternalID("ovn-bridge-datapath-type") == "netdev" },
 		Now:       time.Now,
 	}

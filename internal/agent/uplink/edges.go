@@ -33,12 +33,20 @@ type Taps interface {
 	Keep(ctx context.Context, u host.Uplink, want host.Behind) (changed int, err error)
 	State(ctx context.Context, u host.Uplink) (host.UplinkState, error)
 	Counters(u host.Uplink) (host.UplinkCounters, error)
+	Pinned() ([]host.Uplink, error)
+}
+
+// Prober asks the kernel and a physical network what they let us do;
+// *uplink.Client is one.
+type Prober interface {
 	Supported() error
+	Probe(ctx context.Context, u host.Uplink) (host.Probe, error)
 }
 
 // Journal carries out plans; *steps.Runner does.
 type Journal interface {
 	Entries() (map[string]steps.Entry, error)
+	Adopt(ctx context.Context, name string, stands host.Plan) error
 	Settle(ctx context.Context, name string, want host.Plan) error
 }
 
@@ -48,6 +56,7 @@ type Edges struct {
 	Switch         Switch
 	NetworkManager NetworkManager
 	Taps           Taps
+	Prober         Prober
 	Journal        Journal
 }
 

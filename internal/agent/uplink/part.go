@@ -21,22 +21,57 @@ type verdict struct {
 	message string
 	step    string
 	result  *nodeplan.Result // nil where there is no plan
-	stands  bool             // the plan is carried out
+	stands  *host.Uplink     // what is carried out, of this plan or an earlier one
 	state   host.UplinkState // of a shared uplink that stands
+	wire    host.Probe       // what the network behind it has answered
 	mended  []string         // what somebody else had undone
 }
 
-// settlePart plans, carries out what may be carried out, and reports.
+// settlePart plans, carries out what may be carried out, and reports. What stands
+// follows its NIC whatever becomes of the plan: it goes on working while a new one
+// waits, is refused, or lacks Open vSwitch. It does so first, because Settle does
+// again without a word what somebody else has undone.
 func (u *Uplinks) settlePart(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) error {
+	stood := s.stands(part)
+	mended, lost := u.Edges.follow(ctx, stood)
 	v, failed := u.judge(ctx, s, part)
+	v.mended = append(mended, s.adopted[part.Spec.ProviderNetwork]...)
+	if v.stands != nil && (lost != nil || stood == nil || *stood != *v.stands) {
+		mended, lost = u.Edges.follow(ctx, v.stands) // it was brought about, or changed
+		v.mended = append(v.mended, mended...)
+	}
+	switch {
+	case v.stands == nil:
+		lost = nil // nothing is left that could follow
+	case lost == nil:
+		lost = u.inform(ctx, s, &v)
+	case v.phase != kubeovnv1.PhaseReady:
+		v.stands = nil // it does not, whatever the journal says
+	}
 	u.standing.note(part.Spec.ProviderNetwork, v)
-	return errors.Join(failed, u.reporter().report(ctx, s, part, v))
+	return errors.Join(failed, lost, u.reporter().report(ctx, s, part, v))
+}
+
+// stands is what an earlier plan of a part's network has brought about, with its
+// NIC as it is now; nil where nothing does, the NIC is not there or is another one,
+// or all is to go.
+func (s *scene) stands(part *kubeovnv1.ProviderNetworkNode) *host.Uplink {
+	entry := s.entries[part.Spec.ProviderNetwork]
+	now, ok := nodeplan.Renew(entry.Plan, s.host)
+	if !entry.Settled || !ok || part.DeletionTimestamp != nil {
+		return nil
+	}
+	up := now.Steps[0].Uplink
+	if up.Index != entry.Plan.Steps[0].Uplink.Index {
+		return nil
+	}
+	return &up
 }
 
 // judge finds out how it stands with a part, and brings it on. An error is for
 // what has to be tried again soon and is nobody's mistake.
 func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) (verdict, error) {
-	provider := part.Spec.ProviderNetwork
+	provider, stands := part.Spec.ProviderNetwork, s.stands(part)
 	if part.DeletionTimestamp != nil {
 		if err := u.release(ctx, provider); err != nil {
 			return verdict{phase: kubeovnv1.PhaseFailed, reason: reasonOf(err), message: err.Error()}, err
@@ -44,13 +79,16 @@ func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderN
 		return verdict{phase: kubeovnv1.PhaseReleased, message: "nothing of ours is left on the NIC"}, nil
 	}
 	if !u.Edges.Switch.Connected() {
-		return verdict{phase: kubeovnv1.PhasePending, reason: kubeovnv1.ReasonOVSUnavailable, message: "the Open_vSwitch database of this node cannot be reached, and all stays as it is: see the ovs-ovn pod on this node"}, nil
+		return verdict{phase: kubeovnv1.PhasePending, stands: stands, reason: kubeovnv1.ReasonOVSUnavailable, message: "the Open_vSwitch database of this node cannot be reached, and all stays as it is: see the ovs-ovn pod on this node"}, nil
 	}
 	result, problem := nodeplan.Plan(s.input(part, u.Options, u.Userspace()))
 	if problem != nil {
-		return refused(s.entries[provider], problem), nil
+		v := refused(s.entries[provider], problem)
+		v.stands = stands
+		return v, nil
 	}
 	if v, wait := u.waits(s.entries[provider], part, result); wait {
+		v.stands = stands
 		return v, nil
 	}
 	return u.carryOut(ctx, s, part, result)
@@ -122,27 +160,23 @@ func (u *Uplinks) carryOut(ctx context.Context, s *scene, part *kubeovnv1.Provid
 		}
 		log.FromContext(ctx).Info("carrying out the plan of an uplink", "provider", provider, "plan", result.Plan.Text())
 	}
-	// What somebody else has undone Follow tells and Settle does again without a
-	// word: of what stands, Follow is the first to look.
-	followed := s.entries[provider].Settled && u.Edges.follow(ctx, &v) == nil
 	if err := u.Edges.Journal.Settle(ctx, provider, result.Plan); err != nil {
+		if entries, blind := u.Edges.Journal.Entries(); blind == nil {
+			s.entries = entries // what stood stands still, or was rolled back
+		}
+		v.stands = s.stands(part)
 		return u.failed(provider, v, err)
 	}
 	u.holds.forget(provider)
-	v.phase, v.stands = kubeovnv1.PhaseReady, true
-	if !followed {
-		if err := u.Edges.follow(ctx, &v); err != nil {
-			return v, err
-		}
-	}
-	return v, u.Edges.inform(ctx, s, &v)
+	v.phase, v.stands = kubeovnv1.PhaseReady, &result.Uplink
+	return v, nil
 }
 
 func (e Edges) unsupported(result *nodeplan.Result) string {
 	if result.Uplink.Attachment != host.AttachShared {
 		return ""
 	}
-	if err := e.Taps.Supported(); err != nil {
+	if err := e.Prober.Supported(); err != nil {
 		return err.Error()
 	}
 	return ""
@@ -165,33 +199,32 @@ func (u *Uplinks) failed(provider string, v verdict, err error) (verdict, error)
 	return v, err
 }
 
-// follow has what stands follow its NIC.
-func (e Edges) follow(ctx context.Context, v *verdict) error {
-	up := v.result.Uplink
-	if up.Attachment != host.AttachShared {
-		return nil
+// follow has a shared uplink that stands follow its NIC.
+func (e Edges) follow(ctx context.Context, up *host.Uplink) (mended []string, err error) {
+	if up == nil || up.Attachment != host.AttachShared {
+		return nil, nil
 	}
-	mended, err := e.Taps.Follow(ctx, up)
-	v.mended = append(v.mended, mended...)
+	mended, err = e.Taps.Follow(ctx, *up)
 	if err != nil {
-		return fmt.Errorf("follow %s: %w", up.NIC, err)
+		return mended, fmt.Errorf("follow %s: %w", up.NIC, err)
 	}
-	return nil
+	return mended, nil
 }
 
 // inform tells the programs which stations are behind the bridge, and asks them
-// how they are.
-func (e Edges) inform(ctx context.Context, s *scene, v *verdict) (err error) {
-	up := v.result.Uplink
-	if up.Attachment != host.AttachShared {
+// and the wire how they are.
+func (u *Uplinks) inform(ctx context.Context, s *scene, v *verdict) (err error) {
+	if v.stands.Attachment != host.AttachShared {
 		return nil
 	}
-	if _, err := e.Taps.Keep(ctx, up, behind(s.pods, up.Provider)); err != nil {
+	up := *v.stands
+	if _, err := u.Edges.Taps.Keep(ctx, up, behind(s.pods, up.Provider)); err != nil {
 		return fmt.Errorf("tell the uplink of %s which pods are behind it: %w", up.NIC, err)
 	}
-	if v.state, err = e.Taps.State(ctx, up); err != nil {
+	if v.state, err = u.Edges.Taps.State(ctx, up); err != nil {
 		return fmt.Errorf("look at the uplink of %s: %w", up.NIC, err)
 	}
+	v.wire = u.questions.about(up, v.state.Carrier, u.Now())
 	return nil
 }
 

@@ -26,8 +26,8 @@ func (s *standing) note(provider string, v verdict) {
 	delete(s.here, provider)
 	delete(s.why, provider)
 	switch {
-	case v.stands:
-		s.here[provider] = v.result.Uplink
+	case v.stands != nil:
+		s.here[provider] = *v.stands
 	case v.phase != kubeovnv1.PhaseReleased:
 		s.why[provider] = v.message
 	}

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kubeovnv1 "hawser/api/v1"
@@ -33,12 +34,14 @@ type Uplinks struct {
 	Userspace func() bool
 	Now       func() time.Time
 
-	turn  sync.Mutex // one of Reconcile, Recover and Leave at a time; over the next three
+	turn  sync.Mutex // one of Reconcile, Recover and Leave at a time; over the next four
 	holds holds
 	told  told
 	left  bool
+	swept bool // the host was looked at once, although nothing may be wanted of it
 
-	standing standing // which others ask for
+	standing  standing  // which others ask for
+	questions questions // which are asked beside the rest
 }
 
 // scene is what one reconciliation sees.
@@ -48,6 +51,7 @@ type scene struct {
 	entries map[string]steps.Entry
 	host    host.Snapshot
 	managed []string
+	adopted map[string][]string // what to tell of it, by provider network
 }
 
 // Reconcile brings every NIC to where its provider network wants it. The
@@ -100,8 +104,9 @@ func (u *Uplinks) Leave(ctx context.Context) error {
 	defer u.turn.Unlock()
 	u.left = true
 	entries, err := u.Edges.Journal.Entries()
-	errs := []error{err}
-	for provider := range entries {
+	scene := &scene{entries: entries}
+	errs := []error{err, u.survey(ctx, scene)}
+	for provider := range scene.entries {
 		errs = append(errs, u.release(ctx, provider))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -123,7 +128,7 @@ func (u *Uplinks) MTU(provider string) (int, error) {
 
 // gather reads all that is decided by. The parts come in the order of their
 // names, so that equal hosts do equal things. Where nothing is wanted and nothing
-// stands, which is most nodes, the host is not looked at.
+// stands, which is most nodes, the host is looked at once.
 func (u *Uplinks) gather(ctx context.Context) (*scene, error) {
 	var parts kubeovnv1.ProviderNetworkNodeList
 	if err := u.Client.List(ctx, &parts); err != nil {
@@ -136,7 +141,7 @@ func (u *Uplinks) gather(ctx context.Context) (*scene, error) {
 		return nil, err
 	}
 	found := &scene{parts: parts.Items, entries: entries}
-	if len(found.parts) == 0 && len(entries) == 0 {
+	if len(found.parts) == 0 && len(entries) == 0 && u.swept {
 		return found, nil
 	}
 	var pods corev1.PodList
@@ -144,7 +149,39 @@ func (u *Uplinks) gather(ctx context.Context) (*scene, error) {
 		return nil, fmt.Errorf("list this node's pods: %w", err)
 	}
 	found.pods = pods.Items
-	return found, u.Edges.look(ctx, found)
+	if err := u.survey(ctx, found); err != nil {
+		return nil, err
+	}
+	u.swept = true
+	return found, nil
+}
+
+// survey looks at the host, and puts into the journal what stands there without
+// it, because somebody has deleted the journal: what is wanted stays as it is then,
+// and the rest is released.
+func (u *Uplinks) survey(ctx context.Context, s *scene) error {
+	if err := u.Edges.look(ctx, s); err != nil {
+		return err
+	}
+	pinned, err := u.Edges.Taps.Pinned()
+	if err != nil {
+		return err
+	}
+	noted := func(provider string) bool { _, found := s.entries[provider]; return found }
+	strays := nodeplan.Strays(s.host, pinned, u.Userspace(), noted)
+	if len(strays) == 0 {
+		return nil
+	}
+	s.adopted = map[string][]string{}
+	for provider, stands := range strays {
+		if err := u.Edges.Journal.Adopt(ctx, provider, stands); err != nil {
+			return fmt.Errorf("note what stands of provider network %s: %w", provider, err)
+		}
+		s.adopted[provider] = []string{"the node's journal of what was done to " + stands.Steps[0].Uplink.NIC + " was gone, and is written again from what stands"}
+		log.FromContext(ctx).Info("noted an uplink that no journal knew", "provider", provider, "plan", stands.Text())
+	}
+	s.entries, err = u.Edges.Journal.Entries()
+	return err
 }
 
 // sweep releases what no part is there for any more, as after a deletion that
@@ -165,6 +202,7 @@ func (u *Uplinks) sweep(ctx context.Context, s *scene) error {
 
 func (u *Uplinks) release(ctx context.Context, provider string) error {
 	u.holds.forget(provider)
+	u.questions.forget(provider)
 	u.standing.note(provider, verdict{phase: kubeovnv1.PhaseReleased})
 	if err := u.Edges.Journal.Settle(ctx, provider, host.Plan{}); err != nil {
 		return fmt.Errorf("take the uplink out of provider network %s: %w", provider, err)

@@ -39,6 +39,11 @@ type machine struct {
 	behind    host.Behind
 	mended    []string
 	limits    []host.UplinkLimit
+	pinned    []host.Uplink
+	wire      host.Probe
+	probes    int
+	followed  int
+	undone    int
 }
 
 func (m *machine) Snapshot(context.Context) (host.Snapshot, error)       { return m.snapshot, nil }
@@ -47,9 +52,21 @@ func (m *machine) Connected() bool                                       { retur
 func (m *machine) Before(context.Context, host.Step) (string, error)     { return "", nil }
 func (m *machine) Supported() error                                      { return m.supported }
 func (m *machine) Devices(context.Context) ([]host.ManagedDevice, error) { return m.managed, nil }
-func (m *machine) Follow(context.Context, host.Uplink) ([]string, error) { return m.mended, nil }
-func (m *machine) State(context.Context, host.Uplink) (host.UplinkState, error) {
-	return host.UplinkState{Limits: m.limits}, nil
+func (m *machine) Follow(context.Context, host.Uplink) ([]string, error) {
+	m.followed++
+	return m.mended, nil
+}
+
+func (m *machine) State(_ context.Context, u host.Uplink) (host.UplinkState, error) {
+	link, _ := m.snapshot.Link(u.NIC)
+	return host.UplinkState{Limits: m.limits, Carrier: link.Carrier}, nil
+}
+
+func (m *machine) Pinned() ([]host.Uplink, error) { return m.pinned, nil }
+
+func (m *machine) Probe(context.Context, host.Uplink) (host.Probe, error) {
+	m.probes++
+	return m.wire, nil
 }
 
 func (m *machine) Counters(host.Uplink) (host.UplinkCounters, error) {
@@ -70,6 +87,7 @@ func (m *machine) Do(_ context.Context, step host.Step) error {
 }
 
 func (m *machine) Undo(_ context.Context, step host.Step) error {
+	m.undone++
 	m.done = slices.DeleteFunc(m.done, func(text string) bool { return text == step.Text() })
 	return nil
 }
@@ -96,6 +114,7 @@ type stage struct {
 	api     client.Client
 	events  *events.FakeRecorder
 	now     time.Time
+	journal string // its folder
 }
 
 var actions = []host.Action{
@@ -127,10 +146,10 @@ func newStage(t *testing.T, objects ...client.Object) *stage {
 		t.Fatal(err)
 	}
 	api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&kubeovnv1.ProviderNetworkNode{}).WithObjects(objects...).Build()
-	s := &stage{T: t, machine: m, api: api, events: events.NewFakeRecorder(100), now: time.Unix(1e9, 0)}
+	s := &stage{T: t, machine: m, api: api, events: events.NewFakeRecorder(100), now: time.Unix(1e9, 0), journal: folder}
 	s.uplinks = &Uplinks{
 		Node: "n1", Options: nodeplan.Options{Mark: host.UplinkMark}, Client: api, Events: s.events,
-		Edges:     Edges{Kernel: m, Switch: m, NetworkManager: network{m}, Taps: taps{m}, Journal: journal},
+		Edges:     Edges{Kernel: m, Switch: m, NetworkManager: network{m}, Taps: taps{m}, Prober: m, Journal: journal},
 		Userspace: func() bool { return false }, Now: func() time.Time { return s.now },
 	}
 	return s

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"errors"
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -22,20 +23,26 @@ import (
 // knows as soon as it starts. Each hint is a channel that says "the host
 // changed, look again".
 func (u *Uplinks) Register(mgr ctrl.Manager, hints ...<-chan struct{}) error {
-	err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+	u.questions.open()
+	recover := func(ctx context.Context) error {
 		if err := u.Recover(ctx); err != nil {
 			log.FromContext(ctx).Error(err, "cannot bring all uplinks back yet; the reconciler goes on")
 		}
+		signal(u.questions.told) // a host of which nothing is wanted is looked at once, too
 		return nil
-	}))
-	if err != nil {
+	}
+	ask := func(ctx context.Context) error {
+		u.questions.run(ctx, u.Edges.Prober, u.Now)
+		return nil
+	}
+	if err := errors.Join(mgr.Add(manager.RunnableFunc(recover)), mgr.Add(manager.RunnableFunc(ask))); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("uplinks").
 		Watches(&kubeovnv1.ProviderNetworkNode{}, handler.EnqueueRequestsFromMapFunc(u.request), builder.WithPredicates(changed())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(u.request), builder.WithPredicates(underlayPods())).
-		WatchesRawSource(hint.Source(hints, u.request)).
+		WatchesRawSource(hint.Source(append(hints, u.questions.told), u.request)).
 		WithOptions(hint.Options()).
 		Complete(u)
 }
