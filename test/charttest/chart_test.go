@@ -31,7 +31,7 @@ func TestLint(t *testing.T) {
 func TestEveryContainerHasLimitsAndNoMorePowerThanItNeeds(t *testing.T) {
 	allowed := map[string][]corev1.Capability{
 		"openvswitch": {"NET_ADMIN", "NET_RAW", "SYS_MODULE"},
-		"cni-server":  {"NET_ADMIN", "NET_RAW", "SYS_ADMIN"},
+		"cni-server":  {"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_RESOURCE"},
 	}
 	for workload, pod := range render(t, master, "ENABLE_SSL=true").pods() {
 		if !strings.HasPrefix(pod.Spec.PriorityClassName, "system-") || !pod.Spec.HostNetwork {
