@@ -24,18 +24,11 @@ import (
 // changed, look again".
 func (u *Uplinks) Register(mgr ctrl.Manager, hints ...<-chan struct{}) error {
 	u.questions.open()
-	recover := func(ctx context.Context) error {
-		if err := u.Recover(ctx); err != nil {
-			log.FromContext(ctx).Error(err, "cannot bring all uplinks back yet; the reconciler goes on")
-		}
-		signal(u.questions.told) // a host of which nothing is wanted is looked at once, too
-		return nil
-	}
 	ask := func(ctx context.Context) error {
 		u.questions.run(ctx, u.Edges.Prober, u.Now)
 		return nil
 	}
-	if err := errors.Join(mgr.Add(manager.RunnableFunc(recover)), mgr.Add(manager.RunnableFunc(ask))); err != nil {
+	if err := errors.Join(mgr.Add(manager.RunnableFunc(u.begin)), mgr.Add(manager.RunnableFunc(ask))); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(mgr).
@@ -45,6 +38,16 @@ func (u *Uplinks) Register(mgr ctrl.Manager, hints ...<-chan struct{}) error {
 		WatchesRawSource(hint.Source(append(hints, u.questions.told), u.request)).
 		WithOptions(hint.Options()).
 		Complete(u)
+}
+
+// begin brings back what the journal knows. A host of which nothing is wanted is
+// looked at once, too.
+func (u *Uplinks) begin(ctx context.Context) error {
+	if err := u.Recover(ctx); err != nil {
+		log.FromContext(ctx).Error(err, "cannot bring all uplinks back yet; the reconciler goes on")
+	}
+	signal(u.questions.told)
+	return nil
 }
 
 // request is the same for every object: there is one node.

@@ -33,7 +33,7 @@ func checkName(in Input) *plan.Problem {
 			return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("bridge %s is on this node and not ours: remove it, or name the provider network otherwise", bridge))
 		}
 	}
-	if link, found := in.Host.Link(bridge); found && !in.bridged(bridge) && link.Kind != "openvswitch" && link.Kind != "tun" {
+	if link, found := in.Host.Link(bridge); found && !in.bridged(bridge) && link.Kind != "openvswitch" && link.Kind != "tuntap" {
 		return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("a device named %s is on this node and not ours: rename it, or name the provider network otherwise", bridge))
 	}
 	return nil
