@@ -31,7 +31,7 @@ func TestLint(t *testing.T) {
 func TestEveryContainerHasLimitsAndNoMorePowerThanItNeeds(t *testing.T) {
 	allowed := map[string][]corev1.Capability{
 		"openvswitch": {"NET_ADMIN", "NET_RAW", "SYS_MODULE"},
-		"cni-server":  {"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_RESOURCE"},
+		"cni-server":  {"NET_ADMIN", "NET_RAW", "SYS_ADMIN"},
 	}
 	for workload, pod := range render(t, master, "ENABLE_SSL=true").pods() {
 		if !strings.HasPrefix(pod.Spec.PriorityClassName, "system-") || !pod.Spec.HostNetwork {
@@ -50,6 +50,19 @@ func TestEveryContainerHasLimitsAndNoMorePowerThanItNeeds(t *testing.T) {
 			if !slices.Equal(security.Capabilities.Drop, []corev1.Capability{"ALL"}) ||
 				!slices.Equal(security.Capabilities.Add, allowed[container.Name]) {
 				t.Errorf("%s: capabilities %v", name, security.Capabilities)
+			}
+		}
+	}
+}
+
+// TestLockedMemory: a runtime that lacks the capability itself could not start an
+// agent that has it, so that it is given on demand only.
+func TestLockedMemory(t *testing.T) {
+	for value, want := range map[string]bool{"false": false, "true": true} {
+		agent := render(t, master, "agent.lockedMemory="+value).pods()["kube-ovn-cni"]
+		for _, container := range containers(agent) {
+			if has := slices.Contains(container.SecurityContext.Capabilities.Add, "SYS_RESOURCE"); container.Name == "cni-server" && has != want {
+				t.Errorf("lockedMemory %s: SYS_RESOURCE is given: %t", value, has)
 			}
 		}
 	}
