@@ -16,6 +16,11 @@ var (
 	ErrBridgeMissing = fmt.Errorf("bridge: %w", host.ErrMissing)
 	// ErrForeign is returned when a wanted name is taken by somebody else.
 	ErrForeign = errors.New("not ours to change")
+	// ErrSpanning is returned when RSTP is to be switched off on a bridge that stays.
+	// Open vSwitch 3.5 does that, but floods to no port of the bridge from then on
+	// (bundle_update of ofproto-dpif.c runs while RSTP is still there): take the
+	// bridge away, and make it again when ovs-vswitchd has let go of it.
+	ErrSpanning = errors.New("RSTP cannot be switched off in place: remove the bridge first")
 )
 
 // Apply makes the rows of owner be what is wanted, in one transaction, and

@@ -6,7 +6,8 @@
 // vendor=kube-ovn and owner=<who wanted it>; Apply reads, writes and removes the
 // rows of one owner and of nobody else. Rows are known by their name, which the
 // schema makes unique, so that a restarted process finds its own again; new
-// rows get the UUIDv5 of "<Table>/<name>". A row with our vendor and no owner
+// rows get the UUIDv5 of "<Table>/<name>", bridges that of "Bridge/<node>/<name>"
+// with the node's Open_vSwitch row. A row with our vendor and no owner
 // comes from a real Kube-OVN and is adopted in place. Columns with several
 // writers (the ports of a bridge, the bridges of the switch, every external_ids)
 // only take mutations, never whole-column writes.

@@ -14,6 +14,7 @@ import (
 const (
 	hwaddrKey  = "hwaddr"   // in Bridge.other_config, the MAC of the local port
 	ifaceIDKey = "iface-id" // in Interface.external_ids, the logical port's name
+	rstpKey    = "rstp"     // in Bridge.external_ids: see markBridge
 	internal   = "internal"
 )
 
@@ -64,6 +65,16 @@ func (d *draft) mark(ids map[string]string) map[string]string {
 	return with(with(ids, vendorKey, vendor), ownerKey, d.owner)
 }
 
+// markBridge repeats rstp_enable: ovs-vswitchd 3.5 does not look when that column
+// alone changes, and would go on as before until something else does.
+func (d *draft) markBridge(want host.Bridge) map[string]string {
+	repeated := ""
+	if want.RSTP {
+		repeated = "true"
+	}
+	return with(d.mark(want.ExternalIDs), rstpKey, repeated)
+}
+
 func (d *draft) bridge(want host.Bridge) error {
 	config := want.OtherConfig
 	if !want.MAC.IsZero() {
@@ -77,6 +88,9 @@ func (d *draft) bridge(want host.Bridge) error {
 	if err := d.claim("bridge", want.Name, have.ExternalIDs); err != nil {
 		return err
 	}
+	if have.RSTPEnable && !want.RSTP {
+		return fmt.Errorf("bridge %s: %w", want.Name, ErrSpanning)
+	}
 	columns := ovsdb.Row{}
 	if have.DatapathType != want.DatapathType {
 		columns["datapath_type"] = want.DatapathType
@@ -88,13 +102,16 @@ func (d *draft) bridge(want host.Bridge) error {
 		columns["rstp_enable"] = want.RSTP
 	}
 	mutations := append(editOf(have.OtherConfig, config).mutations("other_config"),
-		editOf(have.ExternalIDs, d.mark(want.ExternalIDs)).mutations("external_ids")...)
+		editOf(have.ExternalIDs, d.markBridge(want)).mutations("external_ids")...)
 	d.count(d.update(vsdb.BridgeTable, have.UUID, columns, mutations))
 	return nil
 }
 
+// insertBridge gives the row an identity that no other node's has. ovs-vswitchd
+// makes the MAC of the local port from it where no port has a global one, and from
+// that what the bridge is called in RSTP and LACP (bridge_create of bridge.c).
 func (d *draft) insertBridge(want host.Bridge, config map[string]string) {
-	id := identity(vsdb.BridgeTable, want.Name)
+	id := identity(vsdb.BridgeTable, d.have.root.UUID+"/"+want.Name)
 	device := host.BridgePort{Name: want.Name, Type: internal}
 	local := d.insertPort(device, []string{d.insertInterface(want.Name, device)})
 	d.add(ovsdb.Operation{Op: ovsdb.OperationInsert, Table: vsdb.BridgeTable, UUID: id, Row: ovsdb.Row{
@@ -104,7 +121,7 @@ func (d *draft) insertBridge(want host.Bridge, config map[string]string) {
 		"rstp_enable":   want.RSTP,
 		"ports":         setOf(ovsdb.UUID{GoUUID: local}),
 		"other_config":  mapOf(present(config)),
-		"external_ids":  mapOf(present(d.mark(want.ExternalIDs))),
+		"external_ids":  mapOf(present(d.markBridge(want))),
 	}})
 	d.member(vsdb.OpenvSwitchTable, d.have.root.UUID, "bridges", ovsdb.MutateOperationInsert, id)
 	d.new[want.Name] = true

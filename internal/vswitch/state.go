@@ -29,7 +29,10 @@ func (u Uplinks) PortStates(bridge string) (states []host.PortState) {
 func (u Uplinks) StateChanged() <-chan struct{} { return u.states.listen() }
 
 func (s snapshot) state(row vsdb.Port) host.PortState {
-	state := host.PortState{Name: row.Name, RSTPRole: row.RSTPStatus["rstp_port_role"], RSTPState: row.RSTPStatus["rstp_port_state"]}
+	state := host.PortState{Name: row.Name}
+	if s.bridges[s.home[row.UUID]].RSTPEnable { // what is written down outlives it
+		state.RSTPRole, state.RSTPState = row.RSTPStatus["rstp_port_role"], row.RSTPStatus["rstp_port_state"]
+	}
 	mode, _ := s.bond(row)
 	partners := false
 	for _, name := range s.members[row.Name] {

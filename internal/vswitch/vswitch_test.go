@@ -107,6 +107,7 @@ func bare(s host.Switching) host.Switching {
 		delete(ids, vendorKey)
 		delete(ids, ownerKey)
 		delete(ids, hwaddrKey)
+		delete(ids, rstpKey)
 		if len(ids) == 0 {
 			return nil
 		}
@@ -135,6 +136,8 @@ func TestEveryFieldFollows(t *testing.T) {
 		"fail mode":      func(b *host.Bridge, _ *host.BridgePort) { b.FailMode = "" },
 		"bridge MAC":     func(b *host.Bridge, _ *host.BridgePort) { b.MAC = host.MAC{2, 9} },
 		"other_config":   func(b *host.Bridge, _ *host.BridgePort) { b.OtherConfig = map[string]string{"k": "2"} },
+		"spanning tree":  func(b *host.Bridge, _ *host.BridgePort) { b.RSTP = true },
+		"protection":     func(_ *host.Bridge, p *host.BridgePort) { p.Protected = true },
 		"bridge ids":     func(b *host.Bridge, _ *host.BridgePort) { b.ExternalIDs = map[string]string{"e": "2"} },
 		"port's bridge":  func(_ *host.Bridge, p *host.BridgePort) { p.Bridge = "br-two" },
 		"type":           func(_ *host.Bridge, p *host.BridgePort) { p.Type = "" },
@@ -146,8 +149,10 @@ func TestEveryFieldFollows(t *testing.T) {
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
-			if _, err := c.Apply(t.Context(), "Node//n1", base); err != nil {
-				t.Fatal(err)
+			for _, from := range []host.Switching{{}, base} {
+				if _, err := c.Apply(t.Context(), "Node//n1", from); err != nil {
+					t.Fatal(err)
+				}
 			}
 			want := host.Switching{Bridges: []host.Bridge{base.Bridges[0]}, Ports: []host.BridgePort{base.Ports[0]}}
 			change(&want.Bridges[0], &want.Ports[0])
@@ -496,13 +501,17 @@ func within(t *testing.T, done <-chan error) error {
 // eventually waits, by the client's own hints, until the cache shows something.
 func eventually(t *testing.T, c *Client, met func() bool) {
 	t.Helper()
-	hint := c.Changed()
-	limit := time.After(10 * time.Second)
+	eventuallyBy(t, c.Changed(), met)
+}
+
+func eventuallyBy(t *testing.T, hint <-chan struct{}, met func() bool) {
+	t.Helper()
+	limit := time.After(30 * time.Second)
 	for !met() {
 		select {
 		case <-hint:
 		case <-limit:
-			t.Fatal("not seen within 10 s")
+			t.Fatal("not seen within 30 s")
 		}
 	}
 }

@@ -48,11 +48,13 @@ func (d *Daemon) Kill() { d.process.kill() }
 // Start starts it again after Kill.
 func (d *Daemon) Start() { d.process.start() }
 
-// Sync returns once ovs-vswitchd has acted on all that the database held before.
+// Sync returns once ovs-vswitchd has acted on all that the database held before:
+// ovs-vsctl waits for that when it has changed something.
 func (d *Daemon) Sync() {
 	d.db.t.Helper()
-	d.db.in.run(d.db.t, "usr/bin/ovs-vsctl", "--db="+d.db.Endpoint, "--timeout=60", "set", "Open_vSwitch", ".", "external_ids:synced=true",
-		"--", "remove", "Open_vSwitch", ".", "external_ids", "synced")
+	for _, command := range [][]string{{"set", "Open_vSwitch", ".", "external_ids:synced=true"}, {"remove", "Open_vSwitch", ".", "external_ids", "synced"}} {
+		d.db.in.run(d.db.t, "usr/bin/ovs-vsctl", append([]string{"--db=" + d.db.Endpoint, "--timeout=60"}, command...)...)
+	}
 }
 
 // Control asks ovs-vswitchd through its control socket, as ovs-appctl does.
