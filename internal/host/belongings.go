@@ -148,6 +148,8 @@ func tableName(table int) string {
 	switch table {
 	case tableDefault:
 		return "default"
+	case TableMain:
+		return "main"
 	case TableLocal:
 		return "local"
 	}

@@ -91,6 +91,8 @@ type Installed struct {
 	Name  string
 	Owner string // "" of a bridge that is not ours
 	Ports []string
+	// KubeOVN tells that a Kube-OVN made it: it has that vendor's mark, and no owner.
+	KubeOVN bool
 }
 
 // BridgeWith finds the bridge that has a device as its port.

@@ -48,7 +48,9 @@ func Open(options Options) (*Client, error) {
 		naming:   naming{door, addresses, rules},
 		wardrobe: wardrobe{door, options.Patience},
 		oracle:   oracle{neighbours, routes, options},
-		mover:    mover{estate{door, addresses, routes, rules, neighbours}, wardrobe{door, options.Patience}, options},
+		mover: mover{
+			estate{door, addresses, routes, rules, neighbours}, wardrobe{door, options.Patience}, oracle{neighbours, routes, options}, options,
+		},
 	}, nil
 }
 

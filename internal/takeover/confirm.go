@@ -25,7 +25,23 @@ type oracle struct {
 // confirm finds every default gateway by a device answering, and the API server.
 // Without an answer in time the error is host.ErrConnectivityLost.
 func (c oracle) confirm(ctx context.Context, by device) error {
-	gateways, err := c.leaders(by)
+	if err := c.hears(ctx, by, by); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.options.Patience)
+	defer cancel()
+	if c.options.Server == "" {
+		return nil
+	}
+	if err := call(ctx, c.options.Server); err != nil {
+		return fmt.Errorf("%w: API server %s: %w", host.ErrConnectivityLost, c.options.Server, err)
+	}
+	return nil
+}
+
+// hears finds the gateways of one device answering to another.
+func (c oracle) hears(ctx context.Context, of, by device) error {
+	gateways, err := c.leaders(of)
 	if err != nil {
 		return err
 	}
@@ -35,12 +51,6 @@ func (c oracle) confirm(ctx context.Context, by device) error {
 		if err := c.ask(ctx, by, gateway); err != nil {
 			return fmt.Errorf("%w: gateway %s by %s: %w", host.ErrConnectivityLost, gateway, by.name, err)
 		}
-	}
-	if c.options.Server == "" {
-		return nil
-	}
-	if err := call(ctx, c.options.Server); err != nil {
-		return fmt.Errorf("%w: API server %s: %w", host.ErrConnectivityLost, c.options.Server, err)
 	}
 	return nil
 }

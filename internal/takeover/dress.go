@@ -70,6 +70,19 @@ func (c wardrobe) awaitBridge(ctx context.Context, u host.Uplink) error {
 	return nil
 }
 
+// awaitGone waits until ovs-vswitchd has removed that device: another one may be
+// about to get its name.
+func (c wardrobe) awaitGone(ctx context.Context, u host.Uplink) error {
+	err := c.await(ctx, func() (bool, error) {
+		bridge, err := c.bridge(u)
+		return !bridge.there(), err
+	})
+	if err != nil {
+		return fmt.Errorf("ovs-vswitchd has not removed the device of bridge %s (is it running?): %w", u.Bridge, err)
+	}
+	return nil
+}
+
 // awaitPort waits until the NIC is a port of the bridge, or is none any more, as
 // its row in Open vSwitch says already. A NIC that is pulled out is none.
 func (c wardrobe) awaitPort(ctx context.Context, u host.Uplink, wanted bool) error {

@@ -1,5 +1,11 @@
 package takeover
 
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
 // estate is all that a device may have.
 type estate struct {
 	*door
@@ -11,6 +17,15 @@ type estate struct {
 
 // goods are all that a device has.
 type goods struct{ addresses, routes, rules, neighbours []message }
+
+// isNobody tells of a device that it has no address but its own link's.
+func (g goods) isNobody() bool { return !slices.ContainsFunc(g.addresses, isGlobal) }
+
+// isAstray tells of a device that nobody has set a route by it. What the kernel
+// makes of addresses says nothing.
+func (g goods) isAstray() bool {
+	return !slices.ContainsFunc(g.routes, func(r message) bool { return r.header[routeProtocol] != unix.RTPROT_KERNEL })
+}
 
 func (e estate) goods(on device) (has goods, err error) {
 	if !on.there() {

@@ -1,10 +1,10 @@
 package takeover
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"hawser/internal/host"
 	"hawser/test/netnstest"
@@ -22,29 +22,50 @@ func bothWays(t *testing.T, test func(*testing.T, *rig)) {
 func TestThereAndBack(t *testing.T) {
 	bothWays(t, func(t *testing.T, r *rig) {
 		before := r.world()
-		pings := r.pings()
-		time.Sleep(500 * time.Millisecond)
+		lost := r.listen()
 		r.must(r.settle(r.plan))
 		taken := r.world()
-		t.Logf("%s", cmp.Diff(before, taken))
+		r.isTaken()
 		r.must(r.settle(r.plan))
-		if diff := cmp.Diff(taken, r.world()); diff != "" {
-			t.Errorf("done again: %s", diff)
-		}
-		time.Sleep(500 * time.Millisecond)
+		r.same(taken, "done again")
 		r.must(r.settle(host.Plan{}))
-		time.Sleep(500 * time.Millisecond)
-		for address, ping := range pings {
-			if loss := ping.End(); loss.Lost > 0 {
-				t.Errorf("%s: %v", address, loss)
-			} else {
-				t.Logf("%s: %v", address, loss)
+		lost()
+		r.same(before, "undone")
+	})
+}
+
+// isTaken looks at what people look at.
+func (r *rig) isTaken() {
+	r.t.Helper()
+	nic, bridge := r.uplink.Device(), r.uplink.Bridge
+	for _, words := range [][]string{
+		{"address show dev " + bridge, hostIP + "/24 brd 192.0.2.255", "192.0.2.100/24 scope global secondary eth0:vip", "172.16.0.1/30 metric 77 scope global noprefixroute", hostIP6 + "/64 scope global nodad"},
+		{"route show table all", "default via " + gatewayIP + " dev " + bridge + " src " + hostIP + " metric 100", "10.3.0.0/16 via 172.31.255.1 dev " + bridge + " onlink", "nexthop via " + gatewayIP + " dev " + bridge + " weight 3", "10.4.0.0/16 dev " + bridge + " table 100 scope link", "10.1.0.0/16 via 192.0.2.253 dev " + bridge + " proto static mtu 1400"},
+		{"-6 route show", "default via " + gatewayIP6 + " dev " + bridge + " metric 1024 pref high", "nexthop via 2001:db8::253 dev " + bridge + " weight 1"},
+		{"rule show", "1000:	from all iif " + bridge + " lookup 100", "1002:	from all iif eth1 lookup 100"},
+		{"-6 rule show", "1001:	from all oif " + bridge + " lookup 100"},
+		{"neigh show nud permanent", "192.0.2.77 dev " + bridge + " lladdr 02:00:00:00:00:77"},
+		{"neigh show proxy", "192.0.2.88 dev " + bridge},
+	} {
+		shown := strings.Join(strings.Fields(r.run("ip", strings.Fields(words[0])...)), " ")
+		for _, word := range words[1:] {
+			if !strings.Contains(shown, strings.Join(strings.Fields(word), " ")) {
+				r.t.Errorf("ip %s lacks %q: %s", words[0], word, shown)
 			}
 		}
-		if diff := cmp.Diff(before, r.world()); diff != "" {
-			t.Errorf("not as it was: %s", diff)
+	}
+	if left := r.run("ip", "-o", "address", "show", "dev", nic); left != "" {
+		r.t.Errorf("left on the NIC: %s", left)
+	}
+	if held := r.run("ip", "-o", "address", "show", "dev", "lo"); strings.Contains(held, hostIP) {
+		r.t.Errorf("left on lo: %s", held)
+	}
+	for _, key := range []string{"net/ipv4/conf/%s/rp_filter=1", "net/ipv4/conf/%s/proxy_arp=1", "net/ipv6/conf/%s/accept_ra=0", "net/ipv4/neigh/%s/gc_stale_time=61"} {
+		key, want, _ := strings.Cut(fmt.Sprintf(key, bridge), "=")
+		if got := read(key); got != want {
+			r.t.Errorf("%s is %s instead of %s", key, got, want)
 		}
-	})
+	}
 }
 
 // pings are the host's and the gateway's, each 10 ms.

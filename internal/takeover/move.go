@@ -2,7 +2,7 @@ package takeover
 
 import (
 	"context"
-	"slices"
+	"errors"
 
 	"hawser/internal/host"
 )
@@ -11,6 +11,7 @@ import (
 type mover struct {
 	estate
 	wardrobe wardrobe
+	oracle   oracle
 	options  Options
 }
 
@@ -20,15 +21,17 @@ func (m mover) copy(step host.Step) error {
 	if err != nil {
 		return err
 	}
-	has, err := m.goodsOr(step, nic, bridge)
+	has, err := m.goodsOr(step, nic, bridge, goods.isNobody)
 	if err != nil {
 		return err
 	}
 	return m.hand(has, nic, bridge)
 }
 
-// lead leads the routes through the bridge as soon as the NIC is its port. Who
-// became a neighbour of the NIC in the meantime is one of the bridge, too.
+// lead leads the routes through the bridge as soon as the NIC is its port and the
+// gateways answer to it: that ovs-vswitchd has the port does not yet mean that it
+// passes frames. Who became a neighbour of the NIC in the meantime is one of the
+// bridge, too.
 func (m mover) lead(ctx context.Context, step host.Step) error {
 	if err := m.wardrobe.awaitPort(ctx, step.Uplink, true); err != nil {
 		return err
@@ -37,11 +40,14 @@ func (m mover) lead(ctx context.Context, step host.Step) error {
 	if err != nil {
 		return err
 	}
-	has, err := m.goodsOr(step, nic, bridge)
+	has, err := m.goodsOr(step, nic, bridge, goods.isAstray)
 	if err != nil {
 		return err
 	}
 	if err := m.introduce(has.neighbours, bridge); err != nil {
+		return err
+	}
+	if err := m.oracle.hears(ctx, nic, bridge); err != nil {
 		return err
 	}
 	return m.reroute(has.routes, nic, bridge)
@@ -67,18 +73,23 @@ func (m mover) bare(u host.Uplink) error {
 	return m.announce(has.addresses, bridge)
 }
 
-// undoBare gives the NIC what the bridge has.
+// undoBare gives the NIC what the bridge has, or, if that is no more, what the
+// journal noted.
 func (m mover) undoBare(step host.Step) error {
 	nic, bridge, err := m.both(step.Uplink)
 	if err != nil || !nic.there() {
 		return err
 	}
-	has, err := m.goodsOr(step, bridge, nic)
+	if !bridge.there() {
+		had, _, err := m.options.recall(step)
+		if err != nil {
+			return err
+		}
+		return m.hand(had, nic, nic)
+	}
+	has, err := m.goods(bridge)
 	if err != nil {
 		return err
-	}
-	if !bridge.there() {
-		bridge = nic // what is handed back then is what the NIC had
 	}
 	return m.hand(has, bridge, nic)
 }
@@ -89,17 +100,18 @@ func (m mover) undoLead(step host.Step) error {
 	if err != nil || !nic.there() {
 		return err
 	}
-	has, err := m.goodsOr(step, bridge, nic)
+	if !bridge.there() {
+		had, _, err := m.options.recall(step)
+		if err != nil {
+			return err
+		}
+		return m.add(had.routes, nic, nic)
+	}
+	has, err := m.goods(bridge)
 	if err != nil {
 		return err
 	}
-	if err := m.introduce(has.neighbours, nic); err != nil {
-		return err
-	}
-	if !bridge.there() {
-		return m.add(has.routes, nic, nic)
-	}
-	if err := loosen(bridge.name); err != nil {
+	if err := errors.Join(loosen(bridge.name), m.introduce(has.neighbours, nic)); err != nil {
 		return err
 	}
 	return m.reroute(has.routes, bridge, nic)
@@ -109,8 +121,11 @@ func (m mover) undoLead(step host.Step) error {
 // What came on the bridge in the meantime is given to the NIC before.
 func (m mover) undoCopy(ctx context.Context, u host.Uplink) error {
 	nic, bridge, err := m.both(u)
-	if err != nil || !bridge.there() || !nic.there() {
+	if err != nil || !nic.there() {
 		return err
+	}
+	if !bridge.there() {
+		return m.forgetBridge(u)
 	}
 	if err := m.wardrobe.awaitPort(ctx, u, false); err != nil {
 		return err
@@ -136,22 +151,29 @@ func (m mover) undoKeep(step host.Step) error {
 	return m.undoLead(step)
 }
 
-// goodsOr are what a device has. Where neither that one nor the other has an
-// address although the NIC had, the bridge was lost with all it had, and they are
-// what the journal noted.
-func (m mover) goodsOr(step host.Step, from, other device) (goods, error) {
-	for _, device := range []device{from, other} {
-		left, err := m.global(device)
-		if err != nil {
-			return goods{}, err
-		}
-		if len(left) > 0 {
-			return m.goods(from)
-		}
+// forgetBridge deletes the rules of a bridge that is no more. One that had the
+// NIC's name leaves that to it.
+func (m mover) forgetBridge(u host.Uplink) error {
+	if u.Exchange {
+		return nil
+	}
+	return m.forget(u.Bridge)
+}
+
+// goodsOr are what the NIC has. Where both it and the bridge lack what the NIC had
+// before, the bridge was lost with it, and they are what the journal noted.
+func (m mover) goodsOr(step host.Step, nic, bridge device, lack func(goods) bool) (goods, error) {
+	here, err := m.goods(nic)
+	if err != nil || !lack(here) {
+		return here, err
+	}
+	there, err := m.goods(bridge)
+	if err != nil || !lack(there) {
+		return here, err
 	}
 	had, _, err := m.options.recall(step)
-	if err != nil || slices.ContainsFunc(had.addresses, isGlobal) {
-		return had, err
+	if err != nil || lack(had) {
+		return here, err
 	}
-	return m.goods(from)
+	return had, nil
 }

@@ -131,6 +131,18 @@ func (r *rig) run(name string, args ...string) string {
 	return string(out)
 }
 
+// batch is what one process of iproute2 says to several commands.
+func (r *rig) batch(family string, lines ...string) string {
+	r.t.Helper()
+	command := exec.Command("ip", family, "-batch", "-")
+	command.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
+	out, err := command.CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("ip: %v: %s", err, out)
+	}
+	return string(out)
+}
+
 func (r *rig) sysctl(setting string) {
 	r.t.Helper()
 	key, value, _ := strings.Cut(setting, "=")
@@ -169,8 +181,10 @@ func (r *rig) mac(name string) (mac host.MAC) {
 func (r *rig) world() string {
 	r.t.Helper()
 	var out strings.Builder
-	for _, words := range []string{"-d address show", "-4 route show table all", "-6 route show table all", "-4 rule show", "-6 rule show", "-4 neigh show nud permanent", "neigh show proxy"} {
-		out.WriteString("# " + words + "\n" + r.run("ip", strings.Fields(words)...))
+	out.WriteString("# address\n" + r.run("ip", "-d", "address", "show"))
+	for _, family := range []string{"-4", "-6"} {
+		out.WriteString("# route\n" + r.run("ip", family, "route", "show", "table", "all") + "# others\n")
+		out.WriteString(r.batch(family, "rule show", "neigh show nud permanent", "neigh show proxy"))
 	}
 	for _, name := range []string{"eth0", "eth1"} {
 		found, err := settings(name)
@@ -182,9 +196,9 @@ func (r *rig) world() string {
 	return sorted(transient.ReplaceAllString(out.String(), ""))
 }
 
-// transient is what says nothing: counters of promiscuity, of hops' state, the
+// transient is what says nothing: numbers of devices, counters of promiscuity, of hops' state, the
 // taps of the userspace datapath that stays.
-var transient = regexp.MustCompile(`promiscuity \d+ |allmulti \d+ |(?m)^.*ovs-netdev.*\n(    .*\n)*|expires \d+sec| numtxqueues.*| group 158| linkdown`)
+var transient = regexp.MustCompile(`promiscuity \d+ |allmulti \d+ |(?m)^.*ovs-netdev.*\n(    .*\n)*|expires \d+sec| numtxqueues.*| group 158| linkdown|(?m)^\d+: `)
 
 // sorted has routes in an order: the kernel's is that of adding.
 func sorted(text string) string {
@@ -210,7 +224,6 @@ func (r *rig) agent(wrap func(steps.Edge) steps.Edge) *agent {
 	r.t.Helper()
 	a, err := openAgent(r.t.Context(), r.db.Endpoint, r.journal, wrap)
 	r.must(err)
-	r.t.Cleanup(a.close)
 	return a
 }
 
@@ -246,6 +259,7 @@ func plain(edge steps.Edge) steps.Edge { return edge }
 func (r *rig) settle(want host.Plan) error {
 	r.t.Helper()
 	a := r.agent(plain)
+	defer a.close()
 	return a.runner.Settle(r.t.Context(), r.uplink.Provider, want)
 }
 

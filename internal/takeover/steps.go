@@ -48,12 +48,14 @@ func (c *Client) Undo(ctx context.Context, step host.Step) error {
 	}
 	u := step.Uplink
 	switch step.Action {
-	case host.ActionWitness, host.ActionConfirm:
+	case host.ActionWitness:
+		return c.wardrobe.awaitGone(ctx, u)
+	case host.ActionConfirm:
 		return nil
 	case host.ActionHold:
 		return c.naming.release()
 	case host.ActionRename:
-		return c.undoRename(step)
+		return c.undoRename(ctx, step)
 	case host.ActionDress:
 		return c.wardrobe.undress(u)
 	case host.ActionCopy:
@@ -70,15 +72,15 @@ func (c *Client) Undo(ctx context.Context, step host.Step) error {
 	return fmt.Errorf("the edge of takeovers does not undo %q", step.Action)
 }
 
-// witness asks by the NIC as long as it has routes: later there is nothing to see.
+// witness asks by the NIC before there is a bridge: what it asks later is answered
+// to the bridge.
 func (c *Client) witness(ctx context.Context, u host.Uplink) error {
-	nic, err := c.mustNIC(u)
-	if err != nil {
+	nic, bridge, err := c.both(u)
+	if err != nil || bridge.there() {
 		return err
 	}
-	left, err := c.mover.global(nic)
-	if err != nil || len(left) == 0 {
-		return err
+	if !nic.there() {
+		return fmt.Errorf("%s: %w", u.NIC, host.ErrMissing)
 	}
 	return c.oracle.confirm(ctx, nic)
 }
@@ -118,7 +120,10 @@ func (c *Client) doRename(step host.Step) error {
 	return c.naming.rename(step.Uplink, step.Uplink.Device(), labels)
 }
 
-func (c *Client) undoRename(step host.Step) error {
+func (c *Client) undoRename(ctx context.Context, step host.Step) error {
+	if err := c.wardrobe.awaitGone(ctx, step.Uplink); err != nil {
+		return err
+	}
 	_, labels, err := c.options.recall(step)
 	if err != nil {
 		return err

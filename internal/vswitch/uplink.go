@@ -88,7 +88,7 @@ func (u Uplinks) Bridges() []host.Installed {
 	var out []host.Installed
 	for name, row := range have.bridges {
 		owner, _ := ownerOf(row.ExternalIDs, "")
-		bridge := host.Installed{Name: name, Owner: owner}
+		bridge := host.Installed{Name: name, Owner: owner, KubeOVN: owner == "" && row.ExternalIDs[vendorKey] == vendor}
 		for port, of := range have.ports {
 			if have.home[of.UUID] == name && port != name {
 				bridge.Ports = append(bridge.Ports, port)

@@ -15,11 +15,11 @@ func Steps(up host.Uplink) host.Plan {
 	if up.Exchange {
 		actions = append(actions, host.ActionHold, host.ActionRename)
 	}
-	actions = append(actions, host.ActionBridge, host.ActionDress, host.ActionCopy, host.ActionJoin)
+	actions = append(actions, host.ActionBridge, host.ActionDress, host.ActionCopy, host.ActionJoin, host.ActionSwitch)
 	if up.Userspace {
 		actions = append(actions, host.ActionIsolate)
 	}
-	actions = append(actions, host.ActionSwitch, host.ActionBare)
+	actions = append(actions, host.ActionBare)
 	if up.Exchange {
 		actions = append(actions, host.ActionRelease)
 	}

@@ -1,0 +1,111 @@
+package takeover
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/host"
+	"hawser/internal/plan"
+)
+
+// Protocols of routes whose setter renews them, as in rtnetlink(7).
+const (
+	byAdvertisement = 9
+	byDHCP          = 16
+)
+
+const share = ": use attachment Shared, which leaves the NIC as it is"
+
+// checkBuilt refuses what would need parts that are not there yet, and a datapath
+// whose bridges are gone whenever ovs-vswitchd is: the node would be, too.
+func checkBuilt(in Input) *plan.Problem {
+	spec, message := in.Node.Spec, ""
+	switch {
+	case in.Userspace:
+		message = "in the userspace datapath the node's network would end with ovs-vswitchd" + share
+	case slices.Contains(in.Managed, in.nic()):
+		message = in.nic() + " is managed by NetworkManager, whose devices are not taken over yet" + share
+	case len(spec.VlanInterfaces) > 0 || spec.PreserveVlanInterfaces:
+		message = "vlanInterfaces and preserveVlanInterfaces are not built yet" + share
+	}
+	if message == "" {
+		return nil
+	}
+	return in.problem(kubeovnv1.ReasonUnsupported, message)
+}
+
+// checkNames wants the NIC's other name to be free.
+func checkNames(in Input) *plan.Problem {
+	device := host.BridgeOf(in.provider())
+	if !in.Node.Spec.ExchangeLinkName || slices.ContainsFunc(in.Host.Bridges, func(b host.Installed) bool { return b.Name == in.nic() }) {
+		return nil
+	}
+	if _, taken := in.Host.Link(device); !taken {
+		return nil
+	}
+	return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("%s would be named %s, which is there already: rename that, or name the provider network otherwise", in.nic(), device))
+}
+
+// checkNIC refuses a NIC that cannot be a port of Open vSwitch's without loss to
+// somebody else.
+func checkNIC(in Input) *plan.Problem {
+	link, _ := in.link()
+	reason := ""
+	switch {
+	case link.Kind == "bridge":
+		reason = "is a Linux bridge"
+	case link.Master != "" && link.Master != "ovs-system":
+		reason = "is a port of " + link.Master
+	case len(in.above()) > 0:
+		reason = "has " + strings.Join(in.above(), ", ") + " on top"
+	default:
+		return nil
+	}
+	return in.problem(kubeovnv1.ReasonInterfaceInUse, in.nic()+" "+reason+", so that it cannot be taken over"+share)
+}
+
+// above are the devices on the NIC that would hear nothing any more. VLANs still
+// do: the kernel takes their frames before Open vSwitch.
+func (in Input) above() (out []string) {
+	for _, name := range in.Host.Uppers(in.nic()) {
+		if upper, _ := in.Host.Link(name); upper.Kind != "vlan" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func (in Input) vlans() (out []string) {
+	link, _ := in.link()
+	for _, name := range in.Host.Uppers(link.Name) {
+		if upper, _ := in.Host.Link(name); upper.Kind == "vlan" {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// checkBelongings refuses what somebody renews by the NIC's name, and what cannot
+// be moved.
+func checkBelongings(in Input) *plan.Problem {
+	for _, address := range in.Has.Addresses {
+		if address.Leased && !address.LinkLocal {
+			return in.dynamic(address.Prefix.String())
+		}
+	}
+	for _, route := range in.Has.Routes {
+		if route.Protocol == byDHCP || route.Protocol == byAdvertisement {
+			return in.dynamic("the " + route.Text())
+		}
+		if route.Object != 0 {
+			return in.problem(kubeovnv1.ReasonUnsupported, fmt.Sprintf("the %s of %s is by a nexthop object, which is not moved: give it plain hops, or use attachment Shared", route.Text(), in.nic()))
+		}
+	}
+	return nil
+}
+
+func (in Input) dynamic(what string) *plan.Problem {
+	return in.problem(kubeovnv1.ReasonDynamicAddress, fmt.Sprintf("%s has %s from DHCP or router advertisements, and whoever renews it knows the NIC and not the bridge%s, or give it a static address", in.nic(), what, share))
+}

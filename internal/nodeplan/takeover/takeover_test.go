@@ -1,0 +1,107 @@
+package takeover
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/host"
+	"hawser/test/golden"
+)
+
+// document is an Input as it stands in a file.
+type document struct {
+	Nodes     []kubeovnv1.ProviderNetworkNode
+	Managed   []string
+	Userspace bool
+	Bridges   []host.Installed
+	Links     []struct{ Name, Kind, Parent, Master, MAC string }
+	Has       host.Belongings
+}
+
+func TestGolden(t *testing.T) {
+	golden.Run(t, func(t *testing.T, path string) golden.Case {
+		d, in := load(t, path)
+		return golden.Case{
+			Text: func() string { return text(d, in) },
+			Shuffle: func(r *rand.Rand) {
+				shuffle(r, in.Host.Links)
+				shuffle(r, in.Host.Bridges)
+				shuffle(r, in.Managed)
+			},
+		}
+	})
+}
+
+func shuffle[T any](r *rand.Rand, list []T) {
+	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+}
+
+func load(t *testing.T, path string) (d document, in Input) {
+	t.Helper()
+	read, err := os.ReadFile(path)
+	if err == nil {
+		err = yaml.UnmarshalStrict(read, &d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	in = Input{Managed: d.Managed, Userspace: d.Userspace, Has: d.Has}
+	in.Host.Bridges = d.Bridges
+	for i, link := range d.Links {
+		mac, _ := host.ParseMAC(link.MAC)
+		in.Host.Links = append(in.Host.Links, host.Link{Name: link.Name, Kind: link.Kind, Parent: link.Parent, Master: link.Master, MAC: mac, Index: i + 1, MTU: 1500})
+	}
+	return d, in
+}
+
+func text(d document, in Input) string {
+	var out strings.Builder
+	for i := range d.Nodes {
+		in.Node = &d.Nodes[i]
+		fmt.Fprintf(&out, "== %s\n", in.Node.Name)
+		result, problem := Plan(in)
+		switch {
+		case problem != nil:
+			fmt.Fprintf(&out, "%s: %s\n", problem.Reason, problem.Message)
+		case result.Kept:
+			fmt.Fprintf(&out, "kept, exchanged: %v\n%s", result.Uplink.Exchange, result.Story())
+		default:
+			out.WriteString(result.Story())
+		}
+	}
+	return out.String()
+}
+
+// TestApprovedStaysApproved: what comes and goes on a NIC, and the takeover itself,
+// change the story and not the plan.
+func TestApprovedStaysApproved(t *testing.T) {
+	node := &kubeovnv1.ProviderNetworkNode{Spec: kubeovnv1.ProviderNetworkNodeSpec{ProviderNetwork: "lan", Interfaces: []string{"eth0"}, ExchangeLinkName: true}}
+	in := Input{Node: node, Host: host.Snapshot{Links: []host.Link{{Name: "eth0", Index: 2}}}}
+	first, problem := Plan(in)
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	in.Has.Addresses = []host.HeldAddress{{Prefix: netip.MustParsePrefix("192.0.2.100/32")}}
+	second, _ := Plan(in)
+	taken := host.Snapshot{
+		Links:   []host.Link{{Name: "eth0", Kind: "openvswitch", Index: 9}, {Name: "br-lan", Index: 2, Master: "ovs-system"}},
+		Bridges: []host.Installed{{Name: "eth0", Owner: "ProviderNetwork//lan", Ports: []string{"br-lan"}}},
+	}
+	third, problem := Plan(Input{Node: node, Host: taken})
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	if first.Plan.Hash() != second.Plan.Hash() || first.Plan.Hash() != third.Plan.Hash() || first.Story() == second.Story() {
+		t.Errorf("%s\n%s\n%s", first.Story(), second.Story(), third.Story())
+	}
+	if third.Uplink != first.Uplink {
+		t.Errorf("%+v became %+v", first.Uplink, third.Uplink)
+	}
+}
