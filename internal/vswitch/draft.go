@@ -14,7 +14,7 @@ import (
 const (
 	hwaddrKey  = "hwaddr"   // in Bridge.other_config, the MAC of the local port
 	ifaceIDKey = "iface-id" // in Interface.external_ids, the logical port's name
-	rstpKey    = "rstp"     // in Bridge.external_ids: see markBridge
+	rstpKey    = "rstp"     // in Bridge.external_ids: see repeated
 	internal   = "internal"
 )
 
@@ -65,14 +65,13 @@ func (d *draft) mark(ids map[string]string) map[string]string {
 	return with(with(ids, vendorKey, vendor), ownerKey, d.owner)
 }
 
-// markBridge repeats rstp_enable: ovs-vswitchd 3.5 does not look when that column
-// alone changes, and would go on as before until something else does.
-func (d *draft) markBridge(want host.Bridge) map[string]string {
-	repeated := ""
-	if want.RSTP {
-		repeated = "true"
+// repeated is a mark beside rstp_enable: ovs-vswitchd 3.5 does not look when that
+// column alone changes, and would go on as before until something else does.
+func repeated(rstp bool) string {
+	if rstp {
+		return "true"
 	}
-	return with(d.mark(want.ExternalIDs), rstpKey, repeated)
+	return ""
 }
 
 func (d *draft) bridge(want host.Bridge) error {
@@ -102,7 +101,7 @@ func (d *draft) bridge(want host.Bridge) error {
 		columns["rstp_enable"] = want.RSTP
 	}
 	mutations := append(editOf(have.OtherConfig, config).mutations("other_config"),
-		editOf(have.ExternalIDs, d.markBridge(want)).mutations("external_ids")...)
+		editOf(have.ExternalIDs, with(d.mark(want.ExternalIDs), rstpKey, repeated(want.RSTP))).mutations("external_ids")...)
 	d.count(d.update(vsdb.BridgeTable, have.UUID, columns, mutations))
 	return nil
 }
@@ -121,7 +120,7 @@ func (d *draft) insertBridge(want host.Bridge, config map[string]string) {
 		"rstp_enable":   want.RSTP,
 		"ports":         setOf(ovsdb.UUID{GoUUID: local}),
 		"other_config":  mapOf(present(config)),
-		"external_ids":  mapOf(present(d.markBridge(want))),
+		"external_ids":  mapOf(present(with(d.mark(want.ExternalIDs), rstpKey, repeated(want.RSTP)))),
 	}})
 	d.member(vsdb.OpenvSwitchTable, d.have.root.UUID, "bridges", ovsdb.MutateOperationInsert, id)
 	d.new[want.Name] = true

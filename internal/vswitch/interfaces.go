@@ -53,9 +53,9 @@ func (d *draft) takeOver(device, port string) error {
 	return nil
 }
 
-func (d *draft) insertInterface(name string, want host.BridgePort) (id string) {
+func (b *batch) insertInterface(name string, want host.BridgePort) (id string) {
 	id = identity(vsdb.InterfaceTable, name)
-	d.add(ovsdb.Operation{Op: ovsdb.OperationInsert, Table: vsdb.InterfaceTable, UUID: id, Row: ovsdb.Row{
+	b.add(ovsdb.Operation{Op: ovsdb.OperationInsert, Table: vsdb.InterfaceTable, UUID: id, Row: ovsdb.Row{
 		"name":         name,
 		"type":         want.Type,
 		"mac":          optional(macText(want.MAC)),
@@ -65,7 +65,7 @@ func (d *draft) insertInterface(name string, want host.BridgePort) (id string) {
 	return id
 }
 
-func (d *draft) amendInterface(have vsdb.Interface, want host.BridgePort) bool {
+func (b *batch) amendInterface(have vsdb.Interface, want host.BridgePort) bool {
 	columns := ovsdb.Row{}
 	if have.Type != want.Type {
 		columns["type"] = want.Type
@@ -73,20 +73,20 @@ func (d *draft) amendInterface(have vsdb.Interface, want host.BridgePort) bool {
 	differ(columns, "mac", have.MAC, macText(want.MAC))
 	differ(columns, "mtu_request", have.MTURequest, want.MTU)
 	ids := editOf(have.ExternalIDs, with(want.ExternalIDs, vendorKey, vendor)).mutations("external_ids")
-	return d.update(vsdb.InterfaceTable, have.UUID, columns, ids)
+	return b.update(vsdb.InterfaceTable, have.UUID, columns, ids)
 }
 
 // amendMembers has a port consist of these interfaces; the server collects others.
-func (d *draft) amendMembers(row vsdb.Port, interfaces []string) (changed bool) {
+func (b *batch) amendMembers(row vsdb.Port, interfaces []string) (changed bool) {
 	for _, id := range interfaces {
 		if !slices.Contains(row.Interfaces, id) {
-			d.member(vsdb.PortTable, row.UUID, "interfaces", ovsdb.MutateOperationInsert, id)
+			b.member(vsdb.PortTable, row.UUID, "interfaces", ovsdb.MutateOperationInsert, id)
 			changed = true
 		}
 	}
 	for _, id := range row.Interfaces {
 		if !slices.Contains(interfaces, id) {
-			d.member(vsdb.PortTable, row.UUID, "interfaces", ovsdb.MutateOperationDelete, id)
+			b.member(vsdb.PortTable, row.UUID, "interfaces", ovsdb.MutateOperationDelete, id)
 			changed = true
 		}
 	}
