@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
 	"hawser/internal/steps"
 )
@@ -12,6 +13,7 @@ import (
 // Kernel reads the host's links; *kernel.Client is one.
 type Kernel interface {
 	Snapshot(ctx context.Context) (host.Snapshot, error)
+	Lent(ctx context.Context, nic string) ([]string, error)
 }
 
 // Switch reads the local Open vSwitch; vswitch.Uplinks is one.
@@ -76,6 +78,18 @@ func (e Edges) look(ctx context.Context, s *scene) (err error) {
 		}
 	}
 	return nil
+}
+
+// lent are the devices of other network namespaces on a NIC that has yet to join.
+func (e Edges) lent(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) ([]string, error) {
+	if _, noted := s.entries[part.Spec.ProviderNetwork]; noted || len(part.Spec.Interfaces) != 1 {
+		return nil, nil
+	}
+	found, err := e.Kernel.Lent(ctx, part.Spec.Interfaces[0])
+	if err != nil {
+		return nil, fmt.Errorf("look for devices in other namespaces on %s: %w", part.Spec.Interfaces[0], err)
+	}
+	return found, nil
 }
 
 // shield keeps NetworkManager from the devices that we make, before they are.

@@ -81,7 +81,12 @@ func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderN
 	if !u.Edges.Switch.Connected() {
 		return verdict{phase: kubeovnv1.PhasePending, stands: stands, reason: kubeovnv1.ReasonOVSUnavailable, message: "the Open_vSwitch database of this node cannot be reached, and all stays as it is: see the ovs-ovn pod on this node"}, nil
 	}
-	result, problem := nodeplan.Plan(s.input(part, u.Options, u.Userspace()))
+	in := s.input(part, u.Options, u.Userspace())
+	var err error
+	if in.Lent, err = u.Edges.lent(ctx, s, part); err != nil {
+		return verdict{phase: kubeovnv1.PhasePending, message: err.Error()}, err
+	}
+	result, problem := nodeplan.Plan(in)
 	if problem != nil {
 		v := refused(s.entries[provider], problem)
 		v.stands = stands

@@ -44,9 +44,11 @@ type machine struct {
 	probes    int
 	followed  int
 	undone    int
+	lent      []string
 }
 
 func (m *machine) Snapshot(context.Context) (host.Snapshot, error)       { return m.snapshot, nil }
+func (m *machine) Lent(context.Context, string) ([]string, error)        { return m.lent, nil }
 func (m *machine) Bridges() []host.Installed                             { return nil }
 func (m *machine) Connected() bool                                       { return m.connected }
 func (m *machine) Before(context.Context, host.Step) (string, error)     { return "", nil }
@@ -285,6 +287,19 @@ func TestARestartedAgentChangesNothing(t *testing.T) {
 	}
 	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.ApprovedPlan = "" })
 	s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+}
+
+// TestAPodsDeviceOnANIC, in its own namespace, makes the NIC one that is in use.
+func TestAPodsDeviceOnANIC(t *testing.T) {
+	s := newStage(t, part("lan", "eth1"))
+	s.machine.lent = []string{"net1"}
+	if status := s.expect("lan.n1", kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn); status.Attachment != kubeovnv1.AttachmentShared {
+		t.Errorf("%+v", status)
+	}
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.Attachment = kubeovnv1.AttachmentPort })
+	if status := s.expect("lan.n1", kubeovnv1.PhaseFailed, kubeovnv1.ReasonInterfaceInUse); !strings.Contains(status.Message, "has net1 on top, in other network namespaces") {
+		t.Errorf("%+v", status)
+	}
 }
 
 func TestProblemsAreToldAndTouchNothing(t *testing.T) {

@@ -157,6 +157,9 @@ func (in Input) obstacle() string {
 	if above := in.Host.Uppers(nic); len(above) > 0 {
 		return "has " + strings.Join(above, ", ") + " on top"
 	}
+	if len(in.Lent) > 0 {
+		return "has " + strings.Join(in.Lent, ", ") + " on top, in other network namespaces"
+	}
 	for _, address := range in.Host.Addresses {
 		if address.Link == nic {
 			return "has addresses of the host"

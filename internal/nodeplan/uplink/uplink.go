@@ -37,7 +37,10 @@ type Input struct {
 	// Stands are the plans that were carried out, by provider network.
 	Stands map[string]host.Plan
 	// Managed are the devices that NetworkManager manages.
-	Managed   []string
+	Managed []string
+	// Lent are the devices in other network namespaces that stand on the NIC; of
+	// one that has joined nobody asks.
+	Lent      []string
 	Userspace bool // the datapath runs in ovs-vswitchd
 }
 

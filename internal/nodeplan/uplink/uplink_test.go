@@ -21,6 +21,7 @@ import (
 type document struct {
 	Exclude   []string
 	Managed   []string
+	Lent      []string
 	Userspace bool
 	Nodes     []kubeovnv1.ProviderNetworkNode
 	Stands    []struct {
@@ -83,7 +84,7 @@ func load(t *testing.T, path string) (Input, []kubeovnv1.ProviderNetworkNode) {
 		t.Fatalf("%s: %v", path, err)
 	}
 	in := Input{
-		Options: Options{Exclude: doc.Exclude, Mark: host.UplinkMark}, Managed: doc.Managed, Userspace: doc.Userspace,
+		Options: Options{Exclude: doc.Exclude, Mark: host.UplinkMark}, Managed: doc.Managed, Lent: doc.Lent, Userspace: doc.Userspace,
 		Stands: map[string]host.Plan{}, Host: host.Snapshot{Bridges: doc.Bridges},
 	}
 	for i, link := range doc.Links {
