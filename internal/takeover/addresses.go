@@ -29,13 +29,13 @@ type addressing struct{ *door }
 
 // addresses are those of a device in the kernel's order: IPv4 before IPv6, and a
 // subnet's primary before its secondaries.
-func (d addressing) addresses(on device) ([]message, error) {
+func (a addressing) addresses(on device) ([]message, error) {
 	var out []message
 	for _, family := range families {
 		question := message{header: make([]byte, addressHeader)}
 		question.header[0] = family
 		binary.NativeEndian.PutUint32(question.header[addressIndex:], uint32(on.index))
-		found, err := d.dump(unix.RTM_GETADDR, unix.RTM_NEWADDR, question)
+		found, err := a.dump(unix.RTM_GETADDR, unix.RTM_NEWADDR, question)
 		if err != nil {
 			return nil, fmt.Errorf("list addresses of %s: %w", on.name, err)
 		}
@@ -80,14 +80,14 @@ func placed(address message, from, to device) message {
 // give puts an address, which placed made, on its device. Whether another has it
 // was found out when the host got it: to ask again would make it useless for a
 // second.
-func (d addressing) give(address message) error {
+func (a addressing) give(address message) error {
 	first := address
 	if address.family() == unix.AF_INET6 {
 		first = flagged(address, flagsOf(address)|unix.IFA_F_NODAD)
 	}
-	err := d.send(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, first, unix.EEXIST)
+	err := a.send(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL, first, unix.EEXIST)
 	if err == nil && flagsOf(first) != flagsOf(address) {
-		err = d.send(unix.RTM_NEWADDR, unix.NLM_F_REPLACE, address)
+		err = a.send(unix.RTM_NEWADDR, unix.NLM_F_REPLACE, address)
 	}
 	if err != nil {
 		return fmt.Errorf("add address %s: %w", prefixOf(address), err)
@@ -97,13 +97,13 @@ func (d addressing) give(address message) error {
 
 // giveAll puts addresses of one device on another as well. Of IPv6 the newest is
 // the kernel's first, of IPv4 the last: sources are chosen by that order.
-func (d addressing) giveAll(addresses []message, from, to device) error {
+func (a addressing) giveAll(addresses []message, from, to device) error {
 	inOrder := slices.Clone(addresses)
 	if i := slices.IndexFunc(inOrder, func(a message) bool { return a.family() == unix.AF_INET6 }); i >= 0 {
 		slices.Reverse(inOrder[i:])
 	}
 	for _, address := range inOrder {
-		if err := d.give(placed(address, from, to)); err != nil {
+		if err := a.give(placed(address, from, to)); err != nil {
 			return fmt.Errorf("%s: %w", to.name, err)
 		}
 	}
@@ -112,9 +112,9 @@ func (d addressing) giveAll(addresses []message, from, to device) error {
 
 // take takes addresses from their device, secondaries before their primary, which
 // would take them along.
-func (d addressing) take(addresses []message) error {
+func (a addressing) take(addresses []message) error {
 	for _, address := range slices.Backward(addresses) {
-		if err := d.send(unix.RTM_DELADDR, 0, address, unix.EADDRNOTAVAIL); err != nil {
+		if err := a.send(unix.RTM_DELADDR, 0, address, unix.EADDRNOTAVAIL); err != nil {
 			return fmt.Errorf("delete address %s: %w", prefixOf(address), err)
 		}
 	}
@@ -122,11 +122,11 @@ func (d addressing) take(addresses []message) error {
 }
 
 // global are the addresses of a device that are more than its own link's.
-func (d addressing) global(on device) (out []message, err error) {
+func (a addressing) global(on device) (out []message, err error) {
 	if !on.there() {
 		return nil, nil
 	}
-	all, err := d.addresses(on)
+	all, err := a.addresses(on)
 	for _, address := range all {
 		if isGlobal(address) {
 			out = append(out, address)

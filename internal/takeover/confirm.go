@@ -24,31 +24,31 @@ type oracle struct {
 
 // confirm finds every default gateway by a device answering, and the API server.
 // Without an answer in time the error is host.ErrConnectivityLost.
-func (c oracle) confirm(ctx context.Context, by device) error {
-	if err := c.hears(ctx, by, by); err != nil {
+func (o oracle) confirm(ctx context.Context, by device) error {
+	if err := o.hears(ctx, by, by); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.options.Patience)
+	ctx, cancel := context.WithTimeout(ctx, o.options.Patience)
 	defer cancel()
-	if c.options.Server == "" {
+	if o.options.Server == "" {
 		return nil
 	}
-	if err := call(ctx, c.options.Server); err != nil {
-		return fmt.Errorf("%w: API server %s: %w", host.ErrConnectivityLost, c.options.Server, err)
+	if err := call(ctx, o.options.Server); err != nil {
+		return fmt.Errorf("%w: API server %s: %w", host.ErrConnectivityLost, o.options.Server, err)
 	}
 	return nil
 }
 
 // hears finds the gateways of one device answering to another.
-func (c oracle) hears(ctx context.Context, of, by device) error {
-	gateways, err := c.leaders(of)
+func (o oracle) hears(ctx context.Context, of, by device) error {
+	gateways, err := o.leaders(of)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.options.Patience)
+	ctx, cancel := context.WithTimeout(ctx, o.options.Patience)
 	defer cancel()
 	for _, gateway := range gateways {
-		if err := c.ask(ctx, by, gateway); err != nil {
+		if err := o.ask(ctx, by, gateway); err != nil {
 			return fmt.Errorf("%w: gateway %s by %s: %w", host.ErrConnectivityLost, gateway, by.name, err)
 		}
 	}
@@ -69,7 +69,7 @@ func call(ctx context.Context, server string) error {
 
 // ask has the kernel ask a neighbour whether it is there, and waits until it has
 // answered. One that was set by hand is not asked.
-func (d neighbourhood) ask(ctx context.Context, on device, address netip.Addr) error {
+func (n neighbourhood) ask(ctx context.Context, on device, address netip.Addr) error {
 	answers, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_NEIGH)
 	if err != nil {
 		return fmt.Errorf("subscribe to changes of neighbours: %w", err)
@@ -80,7 +80,7 @@ func (d neighbourhood) ask(ctx context.Context, on device, address netip.Addr) e
 			answers.Close()
 		}
 	}()
-	known, err := d.neighbours(on)
+	known, err := n.neighbours(on)
 	if err != nil {
 		return err
 	}
@@ -89,10 +89,10 @@ func (d neighbourhood) ask(ctx context.Context, on device, address netip.Addr) e
 			return nil
 		}
 		if ipOf(neighbour) == address && !isProxy(neighbour) {
-			return d.probe(ctx, answers, askAgain(neighbour, on))
+			return n.probe(ctx, answers, askAgain(neighbour, on))
 		}
 	}
-	return d.probe(ctx, answers, askFirst(on, address))
+	return n.probe(ctx, answers, askFirst(on, address))
 }
 
 // askAgain has a neighbour that is known confirm that it is there, and askFirst
@@ -115,10 +115,10 @@ func askFirst(on device, address netip.Addr) message {
 }
 
 // probe asks, and again each time the kernel has given up, until ctx ends.
-func (d neighbourhood) probe(ctx context.Context, answers *nl.NetlinkSocket, question message) error {
+func (n neighbourhood) probe(ctx context.Context, answers *nl.NetlinkSocket, question message) error {
 	on := device{index: int(binary.NativeEndian.Uint32(question.header[neighbourIndex:]))}
 	for {
-		if err := d.send(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, question); err != nil {
+		if err := n.send(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, question); err != nil {
 			return fmt.Errorf("ask for it: %w", err)
 		}
 		state, err := hear(ctx, answers, on, ipOf(question))

@@ -21,15 +21,15 @@ type wardrobe struct {
 
 // dress readies the bridge's device. One that is up was readied before: whatever
 // was set there since stays.
-func (c wardrobe) dress(ctx context.Context, u host.Uplink) error {
-	nic, err := c.mustNIC(u)
+func (w wardrobe) dress(ctx context.Context, u host.Uplink) error {
+	nic, err := w.mustNIC(u)
 	if err != nil {
 		return err
 	}
-	if err := c.awaitBridge(ctx, u); err != nil {
+	if err := w.awaitBridge(ctx, u); err != nil {
 		return err
 	}
-	bridge, err := c.handle.LinkByName(u.Bridge)
+	bridge, err := w.handle.LinkByName(u.Bridge)
 	if err != nil || bridge.Attrs().RawFlags&unix.IFF_UP != 0 {
 		return err
 	}
@@ -40,28 +40,28 @@ func (c wardrobe) dress(ctx context.Context, u host.Uplink) error {
 	if err := errors.Join(write(fmt.Sprintf(generation, name), noneByMAC), loosen(name)); err != nil {
 		return err
 	}
-	if err := c.handle.LinkSetUp(bridge); err != nil {
+	if err := w.handle.LinkSetUp(bridge); err != nil {
 		return fmt.Errorf("set %s up: %w", name, err)
 	}
 	return nil
 }
 
 // undress silences the bridge's device.
-func (c wardrobe) undress(u host.Uplink) error {
-	bridge, err := c.bridge(u)
+func (w wardrobe) undress(u host.Uplink) error {
+	bridge, err := w.bridge(u)
 	if err != nil || !bridge.there() {
 		return err
 	}
-	if err := c.handle.LinkSetDown(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: bridge.index}}); err != nil {
+	if err := w.handle.LinkSetDown(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: bridge.index}}); err != nil {
 		return fmt.Errorf("set %s down: %w", bridge.name, err)
 	}
 	return nil
 }
 
 // awaitBridge waits for the device that ovs-vswitchd makes of the bridge's row.
-func (c wardrobe) awaitBridge(ctx context.Context, u host.Uplink) error {
-	err := c.await(ctx, func() (bool, error) {
-		bridge, err := c.bridge(u)
+func (w wardrobe) awaitBridge(ctx context.Context, u host.Uplink) error {
+	err := w.await(ctx, func() (bool, error) {
+		bridge, err := w.bridge(u)
 		return bridge.there(), err
 	})
 	if err != nil {
@@ -72,9 +72,9 @@ func (c wardrobe) awaitBridge(ctx context.Context, u host.Uplink) error {
 
 // awaitGone waits until ovs-vswitchd has removed that device: another one may be
 // about to get its name.
-func (c wardrobe) awaitGone(ctx context.Context, u host.Uplink) error {
-	err := c.await(ctx, func() (bool, error) {
-		bridge, err := c.bridge(u)
+func (w wardrobe) awaitGone(ctx context.Context, u host.Uplink) error {
+	err := w.await(ctx, func() (bool, error) {
+		bridge, err := w.bridge(u)
 		return !bridge.there(), err
 	})
 	if err != nil {
@@ -85,13 +85,13 @@ func (c wardrobe) awaitGone(ctx context.Context, u host.Uplink) error {
 
 // awaitPort waits until the NIC is a port of the bridge, or is none any more, as
 // its row in Open vSwitch says already. A NIC that is pulled out is none.
-func (c wardrobe) awaitPort(ctx context.Context, u host.Uplink, wanted bool) error {
-	err := c.await(ctx, func() (bool, error) {
-		nic, err := c.nic(u)
+func (w wardrobe) awaitPort(ctx context.Context, u host.Uplink, wanted bool) error {
+	err := w.await(ctx, func() (bool, error) {
+		nic, err := w.nic(u)
 		if err != nil || !nic.there() {
 			return !wanted, err
 		}
-		link, err := c.handle.LinkByIndex(nic.index)
+		link, err := w.handle.LinkByIndex(nic.index)
 		return err == nil && isPort(link, u) == wanted, err
 	})
 	if err != nil {
@@ -110,8 +110,8 @@ func isPort(link netlink.Link, u host.Uplink) bool {
 }
 
 // await looks again at every change of links until it is so.
-func (c wardrobe) await(ctx context.Context, so func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
+func (w wardrobe) await(ctx context.Context, so func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, w.patience)
 	defer cancel()
 	changes, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 var loopback = device{index: 1, name: "lo"}
 
 // hold puts a device's addresses on lo, each as a single host's and marked as ours.
-func (d addressing) hold(of device) error {
-	addresses, err := d.global(of)
+func (a addressing) hold(of device) error {
+	addresses, err := a.global(of)
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (d addressing) hold(of device) error {
 		held = flagged(held.with(attributeProtocol, []byte{host.RouteProtocol}), unix.IFA_F_NOPREFIXROUTE)
 		held.header[addressBits] = byte(prefixOf(address).Addr().BitLen())
 		binary.NativeEndian.PutUint32(held.header[addressIndex:], uint32(loopback.index))
-		if err := d.give(held); err != nil {
+		if err := a.give(held); err != nil {
 			return fmt.Errorf("on lo: %w", err)
 		}
 	}
@@ -32,12 +32,12 @@ func (d addressing) hold(of device) error {
 }
 
 // release takes from lo what hold put there.
-func (d addressing) release() error {
-	addresses, err := d.addresses(loopback)
+func (a addressing) release() error {
+	addresses, err := a.addresses(loopback)
 	if err != nil {
 		return err
 	}
-	return d.take(slices.DeleteFunc(addresses, func(a message) bool {
+	return a.take(slices.DeleteFunc(addresses, func(a message) bool {
 		by := a.get(attributeProtocol)
 		return len(by) == 0 || by[0] != host.RouteProtocol
 	}))

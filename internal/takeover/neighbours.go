@@ -21,13 +21,13 @@ const attributeDevice = 8
 type neighbourhood struct{ *door }
 
 // neighbours are those whose MAC is known, and those that the host answers for.
-func (d neighbourhood) neighbours(on device) ([]message, error) {
+func (n neighbourhood) neighbours(on device) ([]message, error) {
 	var out []message
 	for _, family := range families {
 		for _, flags := range []byte{0, unix.NTF_PROXY} {
 			question := message{header: make([]byte, neighbourHeader)}
 			question.header[0], question.header[neighbourFlags] = family, flags
-			found, err := d.dump(unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, question.with(attributeDevice, number(uint32(on.index))))
+			found, err := n.dump(unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, question.with(attributeDevice, number(uint32(on.index))))
 			if err != nil {
 				return nil, fmt.Errorf("list neighbours of %s: %w", on.name, err)
 			}
@@ -59,7 +59,7 @@ func isFixed(neighbour message) bool { return stateOf(neighbour)&unix.NUD_PERMAN
 
 // introduce makes the neighbours of one device known to another. One that is known
 // from asking will be asked again in its time, and is of use until then.
-func (d neighbourhood) introduce(neighbours []message, to device) error {
+func (n neighbourhood) introduce(neighbours []message, to device) error {
 	for _, neighbour := range neighbours {
 		out := neighbour.without(unix.NDA_CACHEINFO, unix.NDA_PROBES, unix.NDA_MASTER, attributeDevice)
 		binary.NativeEndian.PutUint32(out.header[neighbourIndex:], uint32(to.index))
@@ -68,7 +68,7 @@ func (d neighbourhood) introduce(neighbours []message, to device) error {
 			binary.NativeEndian.PutUint16(out.header[neighbourState:], unix.NUD_STALE)
 			flags = unix.NLM_F_CREATE | unix.NLM_F_EXCL
 		}
-		if err := d.send(unix.RTM_NEWNEIGH, flags, out, unix.EEXIST); err != nil {
+		if err := n.send(unix.RTM_NEWNEIGH, flags, out, unix.EEXIST); err != nil {
 			return fmt.Errorf("make %s's neighbour %s known: %w", to.name, ipOf(neighbour), err)
 		}
 	}
@@ -76,12 +76,12 @@ func (d neighbourhood) introduce(neighbours []message, to device) error {
 }
 
 // disown deletes the neighbours that were set by hand; the kernel forgets others.
-func (d neighbourhood) disown(neighbours []message) error {
+func (n neighbourhood) disown(neighbours []message) error {
 	for _, neighbour := range neighbours {
 		if !isProxy(neighbour) && !isFixed(neighbour) {
 			continue
 		}
-		if err := d.send(unix.RTM_DELNEIGH, 0, neighbour.without(unix.NDA_CACHEINFO, unix.NDA_PROBES), unix.ENOENT); err != nil {
+		if err := n.send(unix.RTM_DELNEIGH, 0, neighbour.without(unix.NDA_CACHEINFO, unix.NDA_PROBES), unix.ENOENT); err != nil {
 			return fmt.Errorf("delete neighbour %s: %w", ipOf(neighbour), err)
 		}
 	}

@@ -20,41 +20,41 @@ type naming struct {
 // rename gives the NIC a name while it is up. Rules of its old name are there for
 // the new one before; labels of addresses, which the kernel changes with the
 // name, are set again as they were.
-func (c naming) rename(u host.Uplink, to string, labels map[string]string) error {
-	nic, err := c.mustNIC(u)
+func (n naming) rename(u host.Uplink, to string, labels map[string]string) error {
+	nic, err := n.mustNIC(u)
 	if err != nil {
 		return err
 	}
 	if nic.name != to {
-		if labels, err = c.labels(nic); err != nil {
+		if labels, err = n.labels(nic); err != nil {
 			return err
 		}
-		rules, err := c.rules(nic.name)
+		rules, err := n.rules(nic.name)
 		if err != nil {
 			return err
 		}
-		if err := c.nameAlso(rules, nic.name, to); err != nil {
+		if err := n.nameAlso(rules, nic.name, to); err != nil {
 			return err
 		}
-		if err := c.setName(nic, to); err != nil {
+		if err := n.setName(nic, to); err != nil {
 			return err
 		}
 	}
-	return c.relabel(device{index: nic.index, name: to}, labels)
+	return n.relabel(device{index: nic.index, name: to}, labels)
 }
 
 // setName renames. Another name that udev has noted of the NIC may be the very one.
-func (c naming) setName(nic device, to string) error {
-	link, err := c.handle.LinkByIndex(nic.index)
+func (n naming) setName(nic device, to string) error {
+	link, err := n.handle.LinkByIndex(nic.index)
 	if err != nil {
 		return fmt.Errorf("find %s: %w", nic.name, err)
 	}
 	if slices.Contains(link.Attrs().AltNames, to) {
-		if err := c.handle.LinkDelAltName(link, to); err != nil {
+		if err := n.handle.LinkDelAltName(link, to); err != nil {
 			return fmt.Errorf("delete the second name %s of %s: %w", to, nic.name, err)
 		}
 	}
-	err = c.handle.LinkSetName(link, to)
+	err = n.handle.LinkSetName(link, to)
 	if errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("%w: it renames no device that is up: use Linux 6.2, or no exchangeLinkName", host.ErrTakeoverUnsupported)
 	}
@@ -65,8 +65,8 @@ func (c naming) setName(nic device, to string) error {
 }
 
 // labels are those of a device's addresses that are not just its name.
-func (d naming) labels(of device) (map[string]string, error) {
-	addresses, err := d.addresses(of)
+func (n naming) labels(of device) (map[string]string, error) {
+	addresses, err := n.addresses(of)
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +83,8 @@ func (d naming) labels(of device) (map[string]string, error) {
 // taken and given anew, while lo holds them, and a route stands in for the one to
 // each network. One address stays all the time, because the kernel deletes all
 // routes of a device with its last one.
-func (d naming) relabel(on device, labels map[string]string) error {
-	all, err := d.addresses(on)
+func (n naming) relabel(on device, labels map[string]string) error {
+	all, err := n.addresses(on)
 	if err != nil {
 		return err
 	}
@@ -94,28 +94,28 @@ func (d naming) relabel(on device, labels map[string]string) error {
 	}
 	routes := standIns(all, on)
 	anchor := anchorOf(all[0])
-	if err := d.give(anchor); err != nil {
+	if err := n.give(anchor); err != nil {
 		return err
 	}
 	for _, route := range routes {
-		if err := d.send(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, route, unix.EEXIST); err != nil {
+		if err := n.send(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, route, unix.EEXIST); err != nil {
 			return fmt.Errorf("add route %s by %s: %w", destinationOf(route), on.name, err)
 		}
 	}
-	if err := d.take(all); err != nil {
+	if err := n.take(all); err != nil {
 		return err
 	}
 	for _, address := range all {
-		if err := d.give(flagged(address.with(unix.IFA_LABEL, text(labelOf(address, on, labels))), flagsOf(address)&givenFlags)); err != nil {
+		if err := n.give(flagged(address.with(unix.IFA_LABEL, text(labelOf(address, on, labels))), flagsOf(address)&givenFlags)); err != nil {
 			return err
 		}
 	}
 	for _, route := range routes {
-		if err := d.send(unix.RTM_DELROUTE, 0, route, unix.ESRCH); err != nil {
+		if err := n.send(unix.RTM_DELROUTE, 0, route, unix.ESRCH); err != nil {
 			return fmt.Errorf("delete route %s by %s: %w", destinationOf(route), on.name, err)
 		}
 	}
-	return d.take([]message{anchor})
+	return n.take([]message{anchor})
 }
 
 func labelOf(address message, on device, labels map[string]string) string {

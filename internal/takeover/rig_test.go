@@ -263,22 +263,4 @@ func (r *rig) settle(want host.Plan) error {
 	return a.runner.Settle(r.t.Context(), r.uplink.Provider, want)
 }
 
-// reach has the host and the gateway find each other, by all addresses.
-func (r *rig) reach(when string) {
-	r.t.Helper()
-	pings := map[string]*netnstest.Pings{}
-	for _, address := range []string{gatewayIP, "203.0.113.1"} {
-		pings[address] = netnstest.PingFrom(r.t, r.here, address, 20*time.Millisecond)
-	}
-	for _, address := range []string{hostIP, virtualIP} {
-		pings[address] = netnstest.PingFrom(r.t, r.gateway.Path(), address, 20*time.Millisecond)
-	}
-	time.Sleep(200 * time.Millisecond)
-	for address, ping := range pings {
-		if loss := ping.End(); loss.Lost > 0 {
-			r.t.Errorf("%s: %s: %v", when, address, loss)
-		}
-	}
-}
-
 var errNoLuck = errors.New("no luck")

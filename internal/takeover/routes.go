@@ -36,12 +36,12 @@ type routing struct{ *door }
 
 // routes are those by a device, of all tables. What the kernel makes of addresses
 // in its local table is theirs, and goes with them.
-func (d routing) routes(by device) ([]message, error) {
+func (r routing) routes(by device) ([]message, error) {
 	var out []message
 	for _, family := range families {
 		question := message{header: make([]byte, routeHeader)}
 		question.header[0] = family
-		found, err := d.dump(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, question.with(unix.RTA_OIF, number(uint32(by.index))))
+		found, err := r.dump(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, question.with(unix.RTA_OIF, number(uint32(by.index))))
 		if err != nil {
 			return nil, fmt.Errorf("list routes by %s: %w", by.name, err)
 		}
@@ -124,12 +124,12 @@ const attributeObject = 30
 
 // reroute leads routes by one device through another: each is added behind the old
 // one first, and takes effect when that is deleted.
-func (d routing) reroute(routes []message, from, to device) error {
-	if err := d.add(routes, from, to); err != nil {
+func (r routing) reroute(routes []message, from, to device) error {
+	if err := r.add(routes, from, to); err != nil {
 		return err
 	}
 	for _, route := range routes {
-		if err := d.send(unix.RTM_DELROUTE, 0, led(route, from, from), unix.ESRCH); err != nil {
+		if err := r.send(unix.RTM_DELROUTE, 0, led(route, from, from), unix.ESRCH); err != nil {
 			return fmt.Errorf("delete route %s by %s: %w", destinationOf(route), from.name, err)
 		}
 	}
@@ -138,13 +138,13 @@ func (d routing) reroute(routes []message, from, to device) error {
 
 // add adds routes by one device as routes by another. Those to the link come
 // before those to gateways there.
-func (d routing) add(routes []message, from, to device) error {
+func (r routing) add(routes []message, from, to device) error {
 	slices.SortStableFunc(routes, func(a, b message) int { return gateways(a) - gateways(b) })
 	for _, route := range routes {
 		if object := route.number(attributeObject); object != 0 {
 			return fmt.Errorf("route %s is by nexthop object %d, which is not moved: give it plain hops (ip-route(8)), or use attachment Shared", destinationOf(route), object)
 		}
-		if err := d.send(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, led(route, from, to), unix.EEXIST); err != nil {
+		if err := r.send(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, led(route, from, to), unix.EEXIST); err != nil {
 			return fmt.Errorf("add route %s by %s: %w", destinationOf(route), to.name, err)
 		}
 	}
@@ -160,8 +160,8 @@ func gateways(route message) int {
 }
 
 // leaders are the gateways of the default routes of all tables.
-func (d routing) leaders(by device) ([]netip.Addr, error) {
-	routes, err := d.routes(by)
+func (r routing) leaders(by device) ([]netip.Addr, error) {
+	routes, err := r.routes(by)
 	if err != nil {
 		return nil, err
 	}

@@ -26,12 +26,12 @@ type ruling struct{ *door }
 
 // rules are those that name a device. They are by name: they wait where there is
 // none, and follow a name, not a device.
-func (d ruling) rules(naming string) ([]message, error) {
+func (r ruling) rules(naming string) ([]message, error) {
 	var out []message
 	for _, family := range families {
 		question := message{header: make([]byte, ruleHeader)}
 		question.header[0] = family
-		found, err := d.dump(unix.RTM_GETRULE, unix.RTM_NEWRULE, question)
+		found, err := r.dump(unix.RTM_GETRULE, unix.RTM_NEWRULE, question)
 		if err != nil {
 			return nil, fmt.Errorf("list routing rules: %w", err)
 		}
@@ -58,9 +58,9 @@ func renamed(rule message, from, to string) message {
 }
 
 // nameAlso adds rules for another name to those there are.
-func (d ruling) nameAlso(rules []message, from, to string) error {
+func (r ruling) nameAlso(rules []message, from, to string) error {
 	for _, rule := range rules {
-		if err := d.send(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, renamed(rule, from, to), unix.EEXIST); err != nil {
+		if err := r.send(unix.RTM_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, renamed(rule, from, to), unix.EEXIST); err != nil {
 			return fmt.Errorf("add routing rule %d for %s: %w", rule.number(attributePriority), to, err)
 		}
 	}
@@ -68,13 +68,13 @@ func (d ruling) nameAlso(rules []message, from, to string) error {
 }
 
 // forget deletes the rules that name a device.
-func (d ruling) forget(naming string) error {
-	rules, err := d.rules(naming)
+func (r ruling) forget(naming string) error {
+	rules, err := r.rules(naming)
 	if err != nil {
 		return err
 	}
 	for _, rule := range rules {
-		if err := d.send(unix.RTM_DELRULE, 0, renamed(rule, naming, naming), unix.ENOENT); err != nil {
+		if err := r.send(unix.RTM_DELRULE, 0, renamed(rule, naming, naming), unix.ENOENT); err != nil {
 			return fmt.Errorf("delete routing rule %d for %s: %w", rule.number(attributePriority), naming, err)
 		}
 	}

@@ -52,7 +52,7 @@ func checkNames(in Input) *plan.Problem {
 // somebody else.
 func checkNIC(in Input) *plan.Problem {
 	link, _ := in.link()
-	reason := ""
+	var reason string
 	switch {
 	case link.Kind == "bridge":
 		reason = "is a Linux bridge"
