@@ -34,7 +34,9 @@
 // It runs the steps pair, load, filter and promisc (package steps journals them),
 // says with Keep, Own and Disown which stations are behind the bridge, and calls
 // Follow for each uplink whenever links, neighbours or routes changed: MTU,
-// carrier and the host's own stations follow then. In the userspace datapath it
+// carrier and the host's own stations follow then. Settings of a plan are changed
+// under the programs that run. Probe asks whether the network outside lets pods'
+// addresses through. In the userspace datapath it
 // lists host.Uplink's Tap among host.Desired's Isolated, as every port of that
 // datapath; <Wire> needs nothing, because ovs_in leaves no frame to the host.
 //
@@ -51,5 +53,7 @@
 //
 // Nothing is in memory: the pair has names of its own (host.TapNames) and an
 // alias, programs, maps and links are found by their pins, filters by their
-// handle, and what the NIC was before stands in the journal.
+// handle, and what the NIC was before stands in the journal, and once more beside
+// the pins, should somebody delete the journal. A NIC that was renamed is found by
+// its index, which stands in the pinned settings.
 package uplink
