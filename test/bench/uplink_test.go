@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -14,18 +15,19 @@ import (
 	"hawser/internal/steps"
 	"hawser/internal/uplink"
 	"hawser/test/netnstest"
+	"hawser/test/ovntest"
 	"hawser/test/traffic"
 )
 
 // uplinkLab is a host with two NICs on one wire, one shared with the host and one
-// a plain port. Linux bridges stand for Open vSwitch's, whose kernel datapath
-// this machine may not have, so that nothing but the uplink itself is compared.
+// a plain port of its bridge.
 //
 //	router ── switch ══ nic ── programs ── pair ── br-lan ── pod "shared"
 //	              └════ spare ─────────────────── br-spare ── pod "plain"
 type uplinkLab struct {
 	b                           *testing.B
 	wire, router, shared, plain *netnstest.Namespace
+	bridges                     bridges
 	client                      *uplink.Client
 	runner                      *steps.Runner
 	uplink                      host.Uplink
@@ -41,14 +43,27 @@ const (
 
 // BenchmarkUplink compares a pod's way through a shared NIC with the way through
 // one that is a plain port, empty and with 4,000 stations on either side, and
-// counts what the host loses while the NIC is attached and detached.
+// counts what the host loses while the NIC is attached and detached. Linux bridges
+// stand for those of Open vSwitch in the kernel, which this machine may not have.
 func BenchmarkUplink(b *testing.B) {
-	l := newUplinkLab(b)
+	netnstest.Enter(b)
+	benchUplink(b, linuxBridges{})
+}
+
+// BenchmarkUplinkUserspace is the same with bridges of Open vSwitch's userspace
+// datapath, which do nothing but learn.
+func BenchmarkUplinkUserspace(b *testing.B) {
+	netnstest.Enter(b)
+	db := ovntest.VSwitch(b)
+	db.VSCtl("set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true")
+	benchUplink(b, openVSwitch{db, ovntest.VSwitchd(b, db, "")})
+}
+
+func benchUplink(b *testing.B, on bridges) {
+	l := newUplinkLab(b, on)
 	l.attachments(20)
 	l.attach()
-	if err := l.client.Own(l.uplink, host.Station{MAC: l.macOf(l.shared)}); err != nil {
-		b.Fatal(err)
-	}
+	l.must(l.client.Own(l.uplink, host.Station{MAC: l.macOf(l.shared)}))
 	flooded := l.flooded()
 	l.compare("")
 	l.crowd()
@@ -59,9 +74,64 @@ func BenchmarkUplink(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-func newUplinkLab(b *testing.B) *uplinkLab {
-	netnstest.Enter(b)
-	l := &uplinkLab{b: b, wire: netnstest.New(b), router: netnstest.New(b), shared: netnstest.New(b), plain: netnstest.New(b)}
+// bridges are those of the host.
+type bridges interface {
+	add(b *testing.B, bridge string)
+	join(bridge, port string) error
+	leave(port string) error
+}
+
+type linuxBridges struct{}
+
+func (linuxBridges) add(b *testing.B, bridge string) {
+	netnstest.IP(b, "link add %s type bridge", bridge)
+	netnstest.IP(b, "link set %s up", bridge)
+}
+
+func (linuxBridges) join(bridge, port string) error {
+	tap, err := netlink.LinkByName(port)
+	if err != nil {
+		return err
+	}
+	master, err := netlink.LinkByName(bridge)
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetMaster(tap, master)
+}
+
+// leave has nothing to do: the port goes with the pair.
+func (linuxBridges) leave(string) error { return nil }
+
+type openVSwitch struct {
+	db     *ovntest.Database
+	daemon *ovntest.Daemon
+}
+
+func (o openVSwitch) add(_ *testing.B, bridge string) {
+	o.db.VSCtl("add-br", bridge, "--", "set", "Bridge", bridge, "datapath_type=netdev")
+	o.daemon.Sync()
+}
+
+// join also keeps the kernel, which sees the frames of all ports too, from
+// answering to them.
+func (o openVSwitch) join(bridge, port string) error {
+	if err := exec.Command("ip", "link", "set", port, "arp", "off").Run(); err != nil {
+		return err
+	}
+	o.db.VSCtl("--may-exist", "add-port", bridge, port)
+	o.daemon.Sync()
+	return nil
+}
+
+func (o openVSwitch) leave(port string) error {
+	o.db.VSCtl("--if-exists", "del-port", port)
+	o.daemon.Sync()
+	return nil
+}
+
+func newUplinkLab(b *testing.B, on bridges) *uplinkLab {
+	l := &uplinkLab{b: b, bridges: on, wire: netnstest.New(b), router: netnstest.New(b), shared: netnstest.New(b), plain: netnstest.New(b)}
 	l.own = fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid())
 	l.wire.IP("link add switch type bridge")
 	l.wire.IP("link set switch up")
@@ -73,7 +143,7 @@ func newUplinkLab(b *testing.B) *uplinkLab {
 	l.stand("spare", "br-spare", l.plain, labPlain)
 	netnstest.IP(b, "address add %s/24 dev nic", labHost)
 	netnstest.IP(b, "route add default via %s", labRouter)
-	netnstest.IP(b, "link set spare master br-spare")
+	l.must(on.join("br-spare", "spare"))
 	l.open()
 	return l
 }
@@ -83,10 +153,9 @@ func (l *uplinkLab) stand(nic, bridge string, pod *netnstest.Namespace, address 
 	l.b.Helper()
 	l.wire.Cable(nic, nic)
 	l.wire.IP("link set %s master switch", nic)
-	netnstest.IP(l.b, "link add %s type bridge", bridge)
-	netnstest.IP(l.b, "link set %s up", bridge)
+	l.bridges.add(l.b, bridge)
 	pod.Cable("to-"+bridge, "eth0")
-	netnstest.IP(l.b, "link set to-%s master %s", bridge, bridge)
+	l.must(l.bridges.join(bridge, "to-"+bridge))
 	pod.IP("address add %s/24 dev eth0", address)
 }
 
@@ -101,7 +170,7 @@ func (l *uplinkLab) open() {
 	l.must(err)
 	l.b.Cleanup(l.client.Close)
 	l.runner, err = steps.Open(l.b.TempDir(), "this boot", map[host.Action]steps.Edge{
-		host.ActionPair: l.client, host.ActionJoin: bridging{}, host.ActionLoad: l.client, host.ActionFilter: l.client, host.ActionPromisc: l.client,
+		host.ActionPair: l.client, host.ActionJoin: bridging{l.bridges}, host.ActionLoad: l.client, host.ActionFilter: l.client, host.ActionPromisc: l.client,
 	})
 	l.must(err)
 	tap, end := host.TapNames("lan", "nic")
@@ -116,24 +185,16 @@ func (l *uplinkLab) must(err error) {
 	}
 }
 
-// bridging does host.ActionJoin with a Linux bridge.
-type bridging struct{}
+// bridging does host.ActionJoin.
+type bridging struct{ bridges }
 
 func (bridging) Before(context.Context, host.Step) (string, error) { return "", nil }
 
-func (bridging) Do(_ context.Context, step host.Step) error {
-	tap, err := netlink.LinkByName(step.Uplink.Tap)
-	if err != nil {
-		return err
-	}
-	bridge, err := netlink.LinkByName(step.Uplink.Bridge)
-	if err != nil {
-		return err
-	}
-	return netlink.LinkSetMaster(tap, bridge)
+func (j bridging) Do(_ context.Context, step host.Step) error {
+	return j.join(step.Uplink.Bridge, step.Uplink.Tap)
 }
 
-func (bridging) Undo(context.Context, host.Step) error { return nil } // it goes with the pair
+func (j bridging) Undo(_ context.Context, step host.Step) error { return j.leave(step.Uplink.Tap) }
 
 // attach does the plan of a shared NIC, journal included.
 func (l *uplinkLab) attach() time.Duration {
