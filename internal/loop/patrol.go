@@ -82,7 +82,7 @@ func (p *Patrol) Run(ctx context.Context) error {
 	tick := time.NewTicker(p.every)
 	defer tick.Stop()
 	for {
-		nics := p.watched()
+		nics := p.answer()
 		carrier.watch(namesOf(nics))
 		if err := p.search(ctx, nics); err != nil {
 			return nil // the context is over
@@ -98,9 +98,14 @@ func (p *Patrol) Run(ctx context.Context) error {
 	}
 }
 
-func (p *Patrol) watched() []host.LoopNIC {
+// answer takes what was asked for.
+func (p *Patrol) answer() []host.LoopNIC {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	select {
+	case <-p.asked:
+	default:
+	}
 	return p.nics
 }
 

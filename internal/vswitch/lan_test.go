@@ -182,6 +182,40 @@ func TestBondFailover(t *testing.T) {
 	}
 }
 
+// TestBondUnderTraffic changes the mode, the members and the protection of a bond in
+// place, and kills ovs-vswitchd, while a pod and a host talk. Traffic goes on after
+// each; what each costs is logged.
+func TestBondUnderTraffic(t *testing.T) {
+	s := newSite(t, 1)
+	s.a.Connect(s.b)
+	m := s.nodes[0]
+	open := bond(host.BondBalanceSLB, "up1", "up2")
+	open.Protected = false
+	s.apply(false, bond(host.BondActiveBackup, "up1", "up2"))
+	lantest.Reach(t, "pod to host", m.pod, addressA)
+	for _, step := range []struct {
+		what   string
+		change func()
+	}{
+		{"to BalanceSLB", func() { s.apply(false, bond(host.BondBalanceSLB, "up1", "up2")) }},
+		{"unprotected", func() { s.apply(false, open) }},
+		{"one member less", func() { s.apply(false, bond(host.BondBalanceSLB, "up2")) }},
+		{"one member more", func() { s.apply(false, bond(host.BondBalanceSLB, "up1", "up2")) }},
+		{"to LACP, without a partner", func() { s.apply(false, bond(host.BondLACP, "up1", "up2")) }},
+		{"to ActiveBackup", func() { s.apply(false, bond(host.BondActiveBackup, "up1", "up2")) }},
+		{"to a port", func() { s.apply(false, host.BridgePort{Name: "up1", Protected: true}) }},
+		{"to a bond again", func() { s.apply(false, bond(host.BondActiveBackup, "up1", "up2")) }},
+		{"ovs-vswitchd killed", func() { m.Daemon.Kill(); m.Daemon.Start(); m.Daemon.Sync() }},
+	} {
+		pings := netnstest.PingFrom(t, m.pod.Path(), addressA, 10*time.Millisecond)
+		step.change()
+		lantest.Reach(t, step.what, m.pod, addressA)
+		lantest.Reach(t, step.what, s.hostA, m.address)
+		time.Sleep(time.Second) // what comes late
+		t.Logf("%s: %v", step.what, pings.End())
+	}
+}
+
 // whole tells that the bond uses what it can: of two, ActiveBackup takes either.
 func whole(u Uplinks, mode host.BondMode) bool {
 	devices := carrying(u)
