@@ -19,8 +19,10 @@ type Bridge struct {
 	FailMode     string // "", "standalone" or "secure"
 	MAC          MAC    // of the local port; zero lets Open vSwitch choose
 	// RSTP has the bridge take part in the spanning tree of the networks outside.
-	// Else no bridge protocol data unit ever leaves one of its ports. Open vSwitch
-	// keeps bonds out of it.
+	// Else no bridge protocol data unit (BPDU) ever leaves one of its ports. Open
+	// vSwitch keeps bonds out of it, but not the patches of ovn-controller: whoever
+	// asks for it has OVN drop BPDUs between such a patch and the pods. A port that
+	// is left out by its other_config is flooded to no more (3.5).
 	RSTP        bool
 	ExternalIDs map[string]string
 	OtherConfig map[string]string
