@@ -27,7 +27,7 @@ import (
 )
 
 // kubeVersion is what helm takes the cluster for.
-const kubeVersion = "1.36.3"
+const kubeVersion = "1.37.0"
 
 // helm runs helm on the chart and returns what it printed.
 func helm(t testing.TB, command string, arguments ...string) (string, error) {

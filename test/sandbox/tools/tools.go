@@ -58,7 +58,7 @@ func CacheDir() string {
 
 // Versions are those of the modules' go.mod files.
 const (
-	kubernetesVersion = "v1.36.3"
+	kubernetesVersion = "v1.37.0"
 	helmVersion       = "v3.21.4"
 )
 
@@ -137,7 +137,7 @@ func kubernetesStamps() []string {
 func helmStamps() []string {
 	stamps := []string{"helm.sh/helm/v3/internal/version.version=" + helmVersion}
 	for _, pkg := range []string{"helm.sh/helm/v3/pkg/chartutil", "helm.sh/helm/v3/pkg/lint/rules"} {
-		stamps = append(stamps, pkg+".k8sVersionMajor=1", pkg+".k8sVersionMinor=36")
+		stamps = append(stamps, pkg+".k8sVersionMajor=1", pkg+".k8sVersionMinor=37")
 	}
 	return stamps
 }

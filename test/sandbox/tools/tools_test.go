@@ -61,7 +61,7 @@ func TestModuleKey(t *testing.T) {
 
 func TestVersionFlags(t *testing.T) {
 	flags := program{stamps: kubernetesStamps()}.flags()
-	for _, want := range []string{"component-base/version.gitVersion=v1.36.3", "client-go/pkg/version.gitMinor=36"} {
+	for _, want := range []string{"component-base/version.gitVersion=v1.37.0", "client-go/pkg/version.gitMinor=37"} {
 		if !strings.Contains(flags, want) {
 			t.Errorf("%s is not in %s", want, flags)
 		}
