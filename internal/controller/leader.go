@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"hawser/internal/controller/crew"
 )
 
 // Leader is what a process does, in this order, when it has become leader. A
@@ -29,17 +30,15 @@ func (l *Leader) Start(ctx context.Context) error {
 	if err := l.prepare(ctx); err != nil {
 		return err
 	}
-	team := &team{Manager: l.Manager}
-	if err := l.Fabric.AddControllers(team); err != nil {
+	reconcilers := &crew.Crew{Manager: l.Manager}
+	if err := l.Fabric.AddControllers(reconcilers); err != nil {
 		return err
 	}
-	work, ctx := errgroup.WithContext(ctx)
-	for _, member := range team.members {
-		work.Go(func() error { return member.Start(ctx) })
+	if err := reconcilers.Add(manager.RunnableFunc(l.resync)); err != nil {
+		return err
 	}
-	work.Go(func() error { return l.resync(ctx) })
 	log.FromContext(ctx).Info("leading")
-	return work.Wait()
+	return reconcilers.Start(ctx)
 }
 
 // resync plans everything anew whenever the database may be another one.
@@ -54,22 +53,6 @@ func (l *Leader) resync(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// team is a manager that leaves the reconcilers to the leader, who starts them
-// when it is prepared and returns when they have ended. The manager itself could
-// not be stopped while they are added: in controller-runtime 0.25 the one who
-// adds waits for the one who starts, who waits for the one who stops, who waits
-// for the one who adds (pkg/manager/runnable_group.go, stop and ch).
-type team struct {
-	manager.Manager
-	members []manager.Runnable
-}
-
-// Add takes a reconciler in.
-func (t *team) Add(member manager.Runnable) error {
-	t.members = append(t.members, member)
-	return nil
 }
 
 func (l *Leader) prepare(ctx context.Context) error {

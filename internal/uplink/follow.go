@@ -44,8 +44,8 @@ func (c *Client) Follow(ctx context.Context, u host.Uplink) (mended []string, er
 
 // checkAttached refuses a NIC that is not the one which was attached, such as one
 // that was plugged in anew: what it was before would be lost.
-func (c *Client) checkAttached(u host.Uplink, nic netlink.Link) error {
-	have, err := c.readSettings(u)
+func (s *shelf) checkAttached(u host.Uplink, nic netlink.Link) error {
+	have, err := s.readSettings(u)
 	if err != nil {
 		return err
 	}
@@ -55,14 +55,14 @@ func (c *Client) checkAttached(u host.Uplink, nic netlink.Link) error {
 	return nil
 }
 
-func (c *Client) mendLRO(_ host.Uplink, nic netlink.Link) (string, error) {
-	members, err := c.members(nic)
+func (l *links) mendLRO(_ host.Uplink, nic netlink.Link) (string, error) {
+	members, err := l.members(nic)
 	if err != nil {
 		return "", err
 	}
-	on := c.withLRO(members)
-	c.setLRO(on, false)
-	stuck := c.withLRO(on) // which is a Limit, and nothing that anybody did
+	on := l.withLRO(members)
+	l.setLRO(on, false)
+	stuck := l.withLRO(on) // which is a Limit, and nothing that anybody did
 	off := slices.DeleteFunc(on, func(name string) bool { return slices.Contains(stuck, name) })
 	if len(off) == 0 {
 		return "", nil
@@ -70,22 +70,22 @@ func (c *Client) mendLRO(_ host.Uplink, nic netlink.Link) (string, error) {
 	return "LRO of " + strings.Join(off, ", ") + " was switched on, and is off again: merged frames cannot be passed to pods", nil
 }
 
-func (c *Client) mendFilters(u host.Uplink, _ netlink.Link) (string, error) {
-	hook, err := c.hook(u)
+func (r *rack) mendFilters(u host.Uplink, _ netlink.Link) (string, error) {
+	hook, err := r.hook(u)
 	if err != nil || hook != "" {
 		return "", err
 	}
-	if err := c.attach(u); err != nil {
+	if err := r.attach(u); err != nil {
 		return "", err
 	}
 	return "the programs of " + u.NIC + " were taken away, and are back: pods were cut off meanwhile", nil
 }
 
-func (c *Client) mendPromisc(u host.Uplink, nic netlink.Link) (string, error) {
+func (l *links) mendPromisc(u host.Uplink, nic netlink.Link) (string, error) {
 	if isPromisc(nic) {
 		return "", nil
 	}
-	if err := c.setPromisc(nic, true); err != nil {
+	if err := l.setPromisc(nic, true); err != nil {
 		return "", err
 	}
 	return "promiscuous mode of " + u.NIC + " was switched off, and is on again: pods on it were deaf meanwhile", nil

@@ -56,12 +56,12 @@ type wayOut struct {
 // waysOut are in the order of their addresses, those of IPv4 first. On the VLANs
 // of the NIC strangers are heard as on the NIC itself, which a bridge or a macvlan
 // would keep from us.
-func (c *Client) waysOut(u host.Uplink) (ways []wayOut, err error) {
-	nic, err := c.find(u.NIC)
+func (l *links) waysOut(u host.Uplink) (ways []wayOut, err error) {
+	nic, err := l.find(u.NIC)
 	if err != nil {
 		return nil, err
 	}
-	links, err := dump(c.handle.LinkList)
+	links, err := dump(l.handle.LinkList)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}

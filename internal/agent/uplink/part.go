@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -92,7 +93,7 @@ func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderN
 		v.stands = stands
 		return v, nil
 	}
-	if v, wait := u.waits(s.entries[provider], part, result); wait {
+	if v, wait := u.holds.waits(s.entries[provider], part, result, u.Now()); wait {
 		v.stands = stands
 		return v, nil
 	}
@@ -130,7 +131,7 @@ func refused(entry steps.Entry, problem *plan.Problem) verdict {
 
 // waits tells whether a plan may not be carried out yet. One that is in the
 // journal was approved once, and needs nobody to stand again after a boot.
-func (u *Uplinks) waits(entry steps.Entry, part *kubeovnv1.ProviderNetworkNode, result *nodeplan.Result) (verdict, bool) {
+func (h *holds) waits(entry steps.Entry, part *kubeovnv1.ProviderNetworkNode, result *nodeplan.Result, now time.Time) (verdict, bool) {
 	hash := result.Plan.Hash()
 	v := verdict{result: result}
 	switch {
@@ -142,7 +143,7 @@ func (u *Uplinks) waits(entry steps.Entry, part *kubeovnv1.ProviderNetworkNode, 
 		v.phase, v.reason = kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn
 		v.message = fmt.Sprintf("plan %s waits to be approved", hash)
 	default:
-		held, why := u.holds.held(part.Spec.ProviderNetwork, hash, u.Now())
+		held, why := h.held(part.Spec.ProviderNetwork, hash, now)
 		if !held {
 			return v, false
 		}
@@ -170,7 +171,7 @@ func (u *Uplinks) carryOut(ctx context.Context, s *scene, part *kubeovnv1.Provid
 			s.entries = entries // what stood stands still, or was rolled back
 		}
 		v.stands = s.stands(part)
-		return u.failed(provider, v, err)
+		return u.holds.failed(provider, v, err, u.Now())
 	}
 	u.holds.forget(provider)
 	v.phase, v.stands = kubeovnv1.PhaseReady, &result.Uplink
@@ -189,7 +190,7 @@ func (e Edges) unsupported(result *nodeplan.Result) string {
 
 // failed tells of a plan that could not be carried out. Rolled back, it is tried
 // again after a while; an outage on the way of what stands is tried again soon.
-func (u *Uplinks) failed(provider string, v verdict, err error) (verdict, error) {
+func (h *holds) failed(provider string, v verdict, err error, now time.Time) (verdict, error) {
 	v.reason, v.message = reasonOf(err), err.Error()
 	var step *steps.StepError
 	if errors.As(err, &step) {
@@ -197,7 +198,7 @@ func (u *Uplinks) failed(provider string, v verdict, err error) (verdict, error)
 	}
 	if errors.Is(err, steps.ErrRolledBack) {
 		v.phase = kubeovnv1.PhaseRolledBack
-		u.holds.hold(provider, v, u.Now())
+		h.hold(provider, v, now)
 		return v, nil
 	}
 	v.phase = kubeovnv1.PhaseFailed

@@ -31,11 +31,15 @@ func (u *Uplinks) Register(mgr ctrl.Manager, hints ...<-chan struct{}) error {
 	if err := errors.Join(mgr.Add(manager.RunnableFunc(u.begin)), mgr.Add(manager.RunnableFunc(ask))); err != nil {
 		return err
 	}
+	// The request is the same for every object: there is one node.
+	request := func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: u.Node}}}
+	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("uplinks").
-		Watches(&kubeovnv1.ProviderNetworkNode{}, handler.EnqueueRequestsFromMapFunc(u.request), builder.WithPredicates(changed())).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(u.request), builder.WithPredicates(underlayPods())).
-		WatchesRawSource(hint.Source(append(hints, u.questions.told), u.request)).
+		Watches(&kubeovnv1.ProviderNetworkNode{}, handler.EnqueueRequestsFromMapFunc(request), builder.WithPredicates(changed())).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(request), builder.WithPredicates(underlayPods())).
+		WatchesRawSource(hint.Source(append(hints, u.questions.told), request)).
 		WithOptions(hint.Options()).
 		Complete(u)
 }
@@ -48,11 +52,6 @@ func (u *Uplinks) begin(ctx context.Context) error {
 	}
 	signal(u.questions.told)
 	return nil
-}
-
-// request is the same for every object: there is one node.
-func (u *Uplinks) request(context.Context, client.Object) []reconcile.Request {
-	return []reconcile.Request{{NamespacedName: client.ObjectKey{Name: u.Node}}}
 }
 
 // changed leaves out what this agent itself writes, the status.
