@@ -56,10 +56,30 @@ func BenchmarkUplinkUserspace(b *testing.B) {
 	netnstest.Enter(b)
 	db := ovntest.VSwitch(b)
 	db.VSCtl("set", "Open_vSwitch", ".", "other_config:userspace-tso-enable=true")
-	benchUplink(b, openVSwitch{db, ovntest.VSwitchd(b, db, "")})
+	daemon := ovntest.VSwitchd(b, db, "")
+	l := benchUplink(b, openVSwitch{db, daemon})
+	plain, shared := l.paths()
+	l.compareCPU("cpu-out", daemon.Process(), plain, shared)
+	l.compareCPU("cpu-in", daemon.Process(), plain.Back(), shared.Back())
 }
 
-func benchUplink(b *testing.B, on bridges) {
+// compareCPU compares what a bit costs a process: that is what limits throughput
+// where one thread forwards, and unlike throughput itself it is hardly another on
+// a busy machine.
+func (l *uplinkLab) compareCPU(name string, pid int, plain, shared traffic.Path) {
+	l.b.Helper()
+	const slice, turns = 500 * time.Millisecond, 15
+	c, err := traffic.ByTurns(turns, plain, shared, func(p traffic.Path) (float64, error) {
+		before := cpu(pid)
+		rate, err := p.Throughput(slice)
+		return (cpu(pid) - before).Seconds() / (rate * slice.Seconds() / 1e9), err
+	})
+	l.must(err)
+	l.b.Logf("%s, seconds for a Gb, plain and shared: %v", name, c)
+	l.b.ReportMetric(c.Ratio(), name+"-ratio")
+}
+
+func benchUplink(b *testing.B, on bridges) *uplinkLab {
 	l := newUplinkLab(b, on)
 	l.attachments(20)
 	l.attach()
@@ -72,6 +92,7 @@ func benchUplink(b *testing.B, on bridges) {
 		b.Errorf("%d frames were sent both ways because nobody knew their destination", by)
 	}
 	b.ReportMetric(0, "ns/op")
+	return l
 }
 
 // bridges are those of the host.
@@ -239,9 +260,16 @@ func (l *uplinkLab) attachments(times int) {
 // compare measures both pods and the router, by turns.
 func (l *uplinkLab) compare(suffix string) {
 	l.b.Helper()
+	plain, shared := l.paths()
+	traffic.Report(l.b, suffix, 100*time.Millisecond, plain, shared)
+}
+
+// paths are those of both pods to the router.
+func (l *uplinkLab) paths() (plain, shared traffic.Path) {
 	router := traffic.End{NetNS: l.router.Path(), Address: labRouter}
-	plain, shared := traffic.End{NetNS: l.plain.Path(), Address: labPlain}, traffic.End{NetNS: l.shared.Path(), Address: labShared}
-	traffic.Report(l.b, suffix, 100*time.Millisecond, traffic.Path{From: plain, To: router}, traffic.Path{From: shared, To: router})
+	plain = traffic.Path{From: traffic.End{NetNS: l.plain.Path(), Address: labPlain}, To: router}
+	shared = traffic.Path{From: traffic.End{NetNS: l.shared.Path(), Address: labShared}, To: router}
+	return plain, shared
 }
 
 func (l *uplinkLab) flooded() uint64 {

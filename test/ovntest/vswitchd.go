@@ -48,6 +48,9 @@ func (d *Daemon) Kill() { d.process.kill() }
 // Start starts it again after Kill.
 func (d *Daemon) Start() { d.process.start() }
 
+// Process is its process.
+func (d *Daemon) Process() int { return d.process.running.Process.Pid }
+
 // Sync returns once ovs-vswitchd has acted on all that the database held before:
 // ovs-vsctl waits for that when it has changed something.
 func (d *Daemon) Sync() {
