@@ -176,6 +176,7 @@ func TestUnderlayForgery(t *testing.T) {
 	if heardAsClient(t, node, func() { emit(t, world, offer(peer), time.Second) }) == 0 {
 		t.Error("the control: the host does not hear the physical DHCP server either")
 	}
+	trustedPod(t, pod, offer(own))
 }
 
 // guestOn puts a macvlan on a node's NIC, into a namespace "guest" of its own,

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -55,4 +56,35 @@ func hang(t testing.TB, node, program string) (resume func()) {
 	resume = func() { signalIn(t, node, program, syscall.SIGCONT) }
 	t.Cleanup(resume)
 	return resume
+}
+
+// TestUnderlayDeletedWhileOff deletes a provider network while one of its nodes
+// has no power, by taking the node's finalizer off, as an operator does who does
+// not want to wait. When the node boots, its agent finds out and lets go.
+func TestUnderlayDeletedWhileOff(t *testing.T) {
+	node := nodes(t)[2]
+	host(t, "flathost", 0, flatHost4+"/24", flatHost6+"/64")
+	apply(t, providerYAML("dark", "defaultInterface: eth0", onNode(node)))
+	awaitPhase(t, "dark", node, "Ready", "")
+	lab(t, "power", "off", node)
+	t.Cleanup(func() { lab(t, "power", "on", node) })
+	kubectl(t, "delete", "provider-network", "dark", "--wait=false")
+	kubectl(t, "wait", "--for=jsonpath={.metadata.deletionTimestamp}", "--timeout=60s", "provider-network-node/dark."+node)
+	kubectl(t, "patch", "provider-network-node", "dark."+node, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
+	kubectl(t, "wait", "--for=delete", "provider-network/dark", "--timeout=60s")
+	lab(t, "power", "on", node)
+	self := startPings(t, machineNetns(t, "flathost"), address(t, node))
+	kubectl(t, "wait", "--for=condition=Ready", "--timeout=180s", "node/"+node)
+	eventually(t, time.Minute, "nothing is left on "+node, func() error {
+		left := inNode(t, node, "sh", "-c", `ip -o link | grep -e ' hw[ow]' -e ' br-dark'; ip -o link show dev eth0 | grep -o PROMISC
+			tc filter show dev eth0 ingress; tc filter show dev eth0 egress; find /sys/fs/bpf/hawser /etc/origin/uplinks -mindepth 1 2>/dev/null; true`)
+		if strings.TrimSpace(left) != "" {
+			return fmt.Errorf("left: %s", left)
+		}
+		return nil
+	})
+	time.Sleep(5 * time.Second)
+	if seen := self.end(); seen.Lost > 0 {
+		t.Errorf("%s itself, from its boot on: %v", node, seen)
+	}
 }
