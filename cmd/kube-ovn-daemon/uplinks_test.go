@@ -97,10 +97,15 @@ func (s *site) world() string {
 	return out
 }
 
-// settle is an agent's work that nothing interrupts.
+// settle is the work of an agent that starts and that nothing interrupts. Its
+// connection is new: an older one may not have heard yet what a killed agent wrote
+// last.
 func (s *site) settle(want host.Plan) {
 	s.t.Helper()
-	journal, err := openJournal(s.journal, edgesOf(s.links, s.local, s.taps))
+	local, err := vswitch.Dial(s.t.Context(), s.db.Endpoint)
+	must(s.t, err)
+	defer local.Close()
+	journal, err := openJournal(s.journal, edgesOf(s.links, local, s.taps))
 	must(s.t, err)
 	must(s.t, journal.Settle(s.t.Context(), "lan", want))
 }

@@ -78,6 +78,7 @@ func (s *Server) start(ctx context.Context, programs Programs, dir string) error
 	}
 	s.PID, err = s.run(dir, "kube-apiserver", []string{filepath.Join(programs.Kubernetes, "kube-apiserver"),
 		"--etcd-servers", etcd, "--bind-address", "127.0.0.1", "--advertise-address", "127.0.0.1",
+		"--endpoint-reconciler-type", "none", // which would refuse to publish the loopback
 		"--secure-port", fmt.Sprint(ports[2]), "--cert-dir", filepath.Join(dir, "certs"),
 		"--token-auth-file", filepath.Join(dir, "tokens.csv"), "--authorization-mode", "AlwaysAllow",
 		"--service-account-issuer", "https://apitest", "--service-account-signing-key-file", filepath.Join(dir, "sa.key"),
