@@ -246,7 +246,16 @@ func TestAdoption(t *testing.T) {
 		`{"op":"insert","table":"Logical_Switch","row":{"name":"twice","external_ids":["map",[["vendor","kube-ovn"]]]}}`,
 		`{"op":"insert","table":"Logical_Switch","row":{"name":"theirs"}}`,
 	)
-	waitUntil(t, "the rows are seen", func() bool { return len(must(c.current.view.named("Logical_Switch", "theirs"))) == 1 })
+	// They come into view one by one, in any order.
+	seen := func(table string, names ...string) (count int) {
+		for _, name := range names {
+			count += len(must(c.current.view.named(table, name)))
+		}
+		return count
+	}
+	waitUntil(t, "the rows are seen", func() bool {
+		return seen("Logical_Switch", "net", "twice", "theirs")+seen("Logical_Switch_Port", "a.ns", "b.ns", "foreign") == 7
+	})
 	ids := func(table, name string) string { return must(c.current.view.named(table, name))[0].GetUUID() }
 	netID, portID := ids("Logical_Switch", "net"), ids("Logical_Switch_Port", "a.ns")
 
