@@ -94,16 +94,17 @@ func (e Edges) lent(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetwo
 
 // shield keeps NetworkManager from the devices that we make, before they are.
 func (e Edges) shield(ctx context.Context, s *scene) error {
-	if len(s.parts) == 0 && len(s.entries) == 0 {
-		return nil
-	}
-	devices := []string{"hwo*", "hww*"}
-	for _, part := range s.parts {
-		devices = append(devices, host.BridgeOf(part.Spec.ProviderNetwork))
+	var devices []string
+	for _, provider := range s.staying() {
+		devices = append(devices, host.BridgeOf(provider))
 	}
 	for provider := range s.entries {
 		devices = append(devices, host.BridgeOf(provider))
 	}
+	if len(devices) == 0 {
+		return nil
+	}
+	devices = append(devices, "hwo*", "hww*")
 	slices.Sort(devices)
 	if _, err := e.NetworkManager.Keep(ctx, slices.Compact(devices)...); err != nil {
 		return fmt.Errorf("keep NetworkManager from the devices of uplinks: %w", err)

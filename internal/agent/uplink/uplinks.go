@@ -54,6 +54,16 @@ type scene struct {
 	adopted map[string][]string // what to tell of it, by provider network
 }
 
+// staying are the provider networks that this node is not about to leave.
+func (s *scene) staying() (providers []string) {
+	for i := range s.parts {
+		if s.parts[i].DeletionTimestamp == nil {
+			providers = append(providers, s.parts[i].Spec.ProviderNetwork)
+		}
+	}
+	return providers
+}
+
 // Reconcile brings every NIC to where its provider network wants it. The
 // request's name does not matter: there is one node.
 func (u *Uplinks) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
@@ -193,11 +203,14 @@ func (u *Uplinks) sweep(ctx context.Context, s *scene) error {
 			errs = append(errs, u.release(ctx, provider))
 		}
 	}
-	if len(s.parts) == 0 && len(s.entries) > 0 && errors.Join(errs...) == nil {
-		_, err := u.Edges.NetworkManager.Keep(ctx)
-		errs = append(errs, err)
+	if len(s.staying()) > 0 || len(s.entries) == 0 || errors.Join(errs...) != nil {
+		return errors.Join(errs...)
 	}
-	return errors.Join(errs...)
+	left, err := u.Edges.Journal.Entries()
+	if err == nil && len(left) == 0 { // with the last uplink goes the reason to keep NetworkManager from anything
+		_, err = u.Edges.NetworkManager.Keep(ctx)
+	}
+	return err
 }
 
 func (u *Uplinks) release(ctx context.Context, provider string) error {

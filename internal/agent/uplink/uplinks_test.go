@@ -391,8 +391,11 @@ func TestReleasedWhenDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.expect("lan.n1", kubeovnv1.PhaseReleased, "")
-	if len(s.machine.done) != 0 {
-		t.Errorf("left on the host: %v", s.machine.done)
+	if len(s.machine.done) != 0 || s.machine.kept != nil {
+		t.Errorf("left on the host: %v, %v", s.machine.done, s.machine.kept)
+	}
+	if s.reconcile(); s.machine.kept != nil {
+		t.Errorf("kept from NetworkManager again before the object is gone: %v", s.machine.kept)
 	}
 	if _, err := s.uplinks.MTU("lan"); err == nil {
 		t.Error("it has an MTU still")
