@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // nodes have, and which of them. Those of the shared uplink that are about single
 // frames are left to any other machine: their programs do the same on each, and
 // they would take ten minutes here.
-var edges = map[string]string{"kernel": ".", "netfilter": ".", "uplink": "ThreeLaws|AsNIC|VLANOnNIC|Upgrade|PingThrough"}
+var edges = map[string]string{"kernel": ".", "netfilter": ".", "uplink": "ThreeLaws|VLANAsNIC|Upgrade|PingThrough"}
 
 // prepare builds what scenarios run in the machine, and starts an API server for
 // it, which would take half a minute in there. It runs outside.

@@ -3,7 +3,6 @@ package node
 import (
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -61,7 +60,6 @@ func awaitDevice(t testing.TB, c *netmanager.Client, name string, good func(host
 func TestDevicesOfNetworkManager(t *testing.T) {
 	for _, kind := range []string{"activebackup", "lacp", "bond"} {
 		t.Run(kind, func(t *testing.T) {
-			networkManager(t)
 			name := managedNIC(t, kind)
 			sh(t, "nmcli connection add type vlan con-name vlan100 ifname %[1]s.100 dev %[1]s id 100 ipv4.method manual ipv4.addresses 192.168.100.1/24 ipv6.method disabled", name)
 			c := manager(t)
@@ -98,7 +96,9 @@ func TestNetworkManagerComesAndGoes(t *testing.T) {
 	}
 	process := networkManager(t)
 	awaitDevice(t, c, "lo", func(d host.ManagedDevice) bool { return d.Name == "lo" })
-	process.end(syscall.SIGKILL)
+	if err := process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
 	awaitDevice(t, c, "lo", func(d host.ManagedDevice) bool { return d.Name == "" })
 }
 
@@ -106,7 +106,6 @@ func TestNetworkManagerComesAndGoes(t *testing.T) {
 // again, while the team that it made stays untouched: teamd the same process, the
 // device managed, not a ping lost.
 func TestOursStayOurs(t *testing.T) {
-	networkManager(t)
 	name := managedNIC(t, "activebackup")
 	openVSwitch(t)
 	before, c, pings := teamd(t), manager(t), pingOutside(t)

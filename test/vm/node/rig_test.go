@@ -47,46 +47,21 @@ func await(t testing.TB, format string, args ...any) {
 	}
 }
 
-// service is a program in the background, with its output in /out. A test may
-// end it and begin it again.
-type service struct {
-	t       testing.TB
-	name    string
-	command []string
-	process *exec.Cmd
-}
-
-// daemon starts a program and ends it when the test ends.
-func daemon(t testing.TB, name string, command ...string) *service {
+// daemon starts a program in the background with its output in /out, and ends
+// it when the test ends.
+func daemon(t testing.TB, name string, command ...string) *exec.Cmd {
 	t.Helper()
-	lastWords(t, name)
-	s := &service{t: t, name: name, command: command}
-	s.begin()
-	t.Cleanup(func() { s.end(syscall.SIGKILL) })
-	return s
+	process := background(t, name, command...)
+	t.Cleanup(func() {
+		_ = process.Process.Kill()
+		_ = process.Wait()
+	})
+	return process
 }
 
-// begin starts the program.
-func (s *service) begin() {
-	s.t.Helper()
-	s.process = launch(s.t, s.name, s.command)
-}
-
-// end sends the program a signal and waits until it is gone, as it may be already.
-func (s *service) end(signal syscall.Signal) {
-	_ = s.process.Process.Signal(signal)
-	_ = s.process.Wait()
-}
-
-// background starts one that stays until the machine ends.
-func background(t testing.TB, name string, command ...string) {
-	t.Helper()
-	lastWords(t, name)
-	launch(t, name, command)
-}
-
-// lastWords shows the end of a program's output if the test fails.
-func lastWords(t testing.TB, name string) {
+// background starts one that stays until the machine ends. If the test fails,
+// it shows the last words.
+func background(t testing.TB, name string, command ...string) *exec.Cmd {
 	t.Helper()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -94,10 +69,6 @@ func lastWords(t testing.TB, name string) {
 			t.Logf("%s said last:\n%s", name, said)
 		}
 	})
-}
-
-func launch(t testing.TB, name string, command []string) *exec.Cmd {
-	t.Helper()
 	process := exec.Command(command[0], command[1:]...)
 	log, err := os.OpenFile("/out/"+name+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -131,13 +102,13 @@ func udev(t testing.TB) {
 
 // networkManager runs NetworkManager as long as the test. It takes devices that
 // have a profile only, as on a server.
-func networkManager(t testing.TB) *service {
+func networkManager(t testing.TB) *exec.Cmd {
 	t.Helper()
 	udev(t)
 	sh(t, `printf '[main]\nplugins=keyfile\nno-auto-default=*\n' >/etc/NetworkManager/conf.d/server.conf`)
-	manager := daemon(t, "networkmanager", "NetworkManager", "--no-daemon", "--log-level=INFO")
+	process := daemon(t, "networkmanager", "NetworkManager", "--no-daemon", "--log-level=INFO")
 	await(t, "nmcli -t general >/dev/null")
-	return manager
+	return process
 }
 
 // openVSwitch runs Open vSwitch and ovn-controller as on a node, with the
@@ -156,9 +127,6 @@ type place []string
 
 // here is the machine itself, which is the first node.
 var here place
-
-// netns is a place in a network namespace.
-func netns(name string) place { return place{"ip", "netns", "exec", name} }
 
 // on gives the words that run a command at a place.
 func (p place) on(command string) string { return strings.Join(append(p, command), " ") }
