@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,16 +31,40 @@ type Pings struct {
 	mu       sync.Mutex
 	sent     []time.Time
 	answered []bool
+	refused  error // what the kernel said to the last ping that it did not send
 }
 
 // Loss is what a stream of pings saw.
 type Loss struct {
 	Sent, Lost int
 	Gap        time.Duration // the longest time without an answer
+	Holes      []Hole        // the losses, in the order of time
+	Refused    error         // why a ping could not be sent, the last time; nil if all could
 }
 
+// Hole is a number of pings lost one after another, the first of them sent at a
+// time.
+type Hole struct {
+	At   time.Time
+	Lost int
+}
+
+// told is how many holes are told of: many say no more than that there are many.
+const told = 8
+
 func (l Loss) String() string {
-	return fmt.Sprintf("%d of %d pings lost, longest gap %v", l.Lost, l.Sent, l.Gap.Round(time.Millisecond))
+	var out strings.Builder
+	fmt.Fprintf(&out, "%d of %d pings lost, longest gap %v", l.Lost, l.Sent, l.Gap.Round(time.Millisecond))
+	for _, hole := range l.Holes[:min(told, len(l.Holes))] {
+		fmt.Fprintf(&out, ", %d at %s", hole.Lost, hole.At.Format("15:04:05.000"))
+	}
+	if more := len(l.Holes) - told; more > 0 {
+		fmt.Fprintf(&out, " and %d times more", more)
+	}
+	if l.Refused != nil {
+		fmt.Fprintf(&out, "; not sent: %v", l.Refused)
+	}
+	return out.String()
 }
 
 var streams struct {
@@ -105,7 +130,12 @@ func (p *Pings) send() {
 		body := &icmp.Echo{ID: p.id, Seq: number & 0xffff, Data: binary.BigEndian.AppendUint64(nil, uint64(number))}
 		raw, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: body}).Marshal(nil)
 		if err == nil {
-			_, _ = p.conn.WriteTo(raw, p.target) // one that cannot be sent is lost
+			_, err = p.conn.WriteTo(raw, p.target)
+		}
+		if err != nil { // it is lost
+			p.mu.Lock()
+			p.refused = err
+			p.mu.Unlock()
 		}
 	}
 }
@@ -155,6 +185,7 @@ func (p *Pings) count(until time.Time) (loss Loss) {
 	if len(p.sent) == 0 {
 		return loss
 	}
+	loss.Refused = p.refused
 	last := p.sent[0]
 	for number, at := range p.sent {
 		if at.After(until) {
@@ -162,6 +193,10 @@ func (p *Pings) count(until time.Time) (loss Loss) {
 		}
 		loss.Sent++
 		if !p.answered[number] {
+			if number == 0 || p.answered[number-1] {
+				loss.Holes = append(loss.Holes, Hole{At: at})
+			}
+			loss.Holes[len(loss.Holes)-1].Lost++
 			loss.Lost++
 			continue
 		}

@@ -31,9 +31,9 @@ const streamPause = 10 * time.Millisecond
 // process.
 func StreamFrom(t testing.TB, from, to, address string) *Stream {
 	t.Helper()
-	near, far, err := connect(from, to, address)
+	near, far, err := Connect(from, to, address)
 	if err != nil {
-		t.Fatalf("a TCP connection to %s: %v", address, err)
+		t.Fatal(err)
 	}
 	s := &Stream{t: t, far: far, stop: make(chan struct{})}
 	s.ended.Add(2)
@@ -42,11 +42,14 @@ func StreamFrom(t testing.TB, from, to, address string) *Stream {
 	return s
 }
 
-func connect(from, to, address string) (near, far net.Conn, err error) {
+// Connect opens a TCP connection from inside a network namespace to an address in
+// another, each given by the path of its file and empty for that of the process,
+// and gives both of its ends.
+func Connect(from, to, address string) (near, far net.Conn, err error) {
 	var listener net.Listener
 	err = Within(to, func() (err error) { listener, err = net.Listen("tcp", net.JoinHostPort(address, "0")); return err })
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("listen at %s: %w", address, err)
 	}
 	defer listener.Close()
 	err = Within(from, func() (err error) {
@@ -54,10 +57,13 @@ func connect(from, to, address string) (near, far net.Conn, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("connect to %s: %w", address, err)
 	}
-	far, err = listener.Accept()
-	return near, far, err
+	if far, err = listener.Accept(); err != nil {
+		near.Close()
+		return nil, nil, fmt.Errorf("take the connection at %s: %w", address, err)
+	}
+	return near, far, nil
 }
 
 func (s *Stream) write(conn net.Conn) error {

@@ -22,32 +22,12 @@ type Path struct{ From, To End }
 // Back is the other direction.
 func (p Path) Back() Path { return Path{From: p.To, To: p.From} }
 
-// patience is how long a connection, or an answer, may take.
+// patience is how long an answer may take.
 const patience = 10 * time.Second
 
 // connect opens a TCP connection on a path.
 func (p Path) connect() (from, to net.Conn, err error) {
-	var listener net.Listener
-	err = netnstest.Within(p.To.NetNS, func() (err error) {
-		listener, err = net.Listen("tcp", net.JoinHostPort(p.To.Address, "0"))
-		return err
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("listen at %s: %w", p.To.Address, err)
-	}
-	defer listener.Close()
-	err = netnstest.Within(p.From.NetNS, func() (err error) {
-		from, err = net.DialTimeout("tcp", listener.Addr().String(), patience)
-		return err
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("connect to %s: %w", p.To.Address, err)
-	}
-	if to, err = listener.Accept(); err != nil {
-		from.Close()
-		return nil, nil, fmt.Errorf("take the connection at %s: %w", p.To.Address, err)
-	}
-	return from, to, nil
+	return netnstest.Connect(p.From.NetNS, p.To.NetNS, p.To.Address)
 }
 
 // chunk is how much is written or read at once.
