@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"hawser/internal/host"
+	"hawser/test/golden"
 )
 
 const everyWord = `router vpc1
@@ -78,23 +79,19 @@ func TestTextIsTheSameInAnyOrder(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		s := sample()
-		shuffle(r, s.SwitchPorts)
-		shuffle(r, s.PortGroups)
-		shuffle(r, s.Policies)
-		shuffle(r, s.StaticRoutes)
-		shuffle(r, s.ACLs)
-		shuffle(r, s.RouterPorts[0].Networks)
+		golden.Shuffle(r, s.SwitchPorts)
+		golden.Shuffle(r, s.PortGroups)
+		golden.Shuffle(r, s.Policies)
+		golden.Shuffle(r, s.StaticRoutes)
+		golden.Shuffle(r, s.ACLs)
+		golden.Shuffle(r, s.RouterPorts[0].Networks)
 		for i := range s.Policies {
-			shuffle(r, s.Policies[i].NextHops)
+			golden.Shuffle(r, s.Policies[i].NextHops)
 		}
 		if diff := cmp.Diff(everyWord, s.Text()); diff != "" {
 			t.Fatalf("seed %d: %s", seed, diff)
 		}
 	}
-}
-
-func shuffle[T any](r *rand.Rand, words []T) {
-	r.Shuffle(len(words), func(i, j int) { words[i], words[j] = words[j], words[i] })
 }
 
 func TestOwnerReadsWhatItWrote(t *testing.T) {

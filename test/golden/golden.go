@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -49,6 +50,18 @@ func Run(t *testing.T, read func(t *testing.T, in string) Case) {
 				}
 			}
 		})
+	}
+}
+
+// Read reads a case's inputs into a document, and knows all of its fields.
+func Read(t testing.TB, file string, document any) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = yaml.UnmarshalStrict(text, document)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
 	}
 }
 

@@ -3,13 +3,11 @@ package overlay
 import (
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
@@ -38,14 +36,8 @@ type document struct {
 
 func load(t *testing.T, path string) Input {
 	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var doc document
-	if err := yaml.UnmarshalStrict(raw, &doc); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
+	golden.Read(t, path, &doc)
 	in := Input{
 		Options: Options{
 			Interface: doc.Interface, MTU: doc.MTU, EncapChecksum: true, Vpc: "ovn-cluster", JoinSubnet: "join",

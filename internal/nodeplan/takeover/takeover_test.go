@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
-
-	"sigs.k8s.io/yaml"
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
@@ -31,27 +28,17 @@ func TestGolden(t *testing.T) {
 		return golden.Case{
 			Text: func() string { return text(d, in) },
 			Shuffle: func(r *rand.Rand) {
-				shuffle(r, in.Host.Links)
-				shuffle(r, in.Host.Bridges)
-				shuffle(r, in.Managed)
+				golden.Shuffle(r, in.Host.Links)
+				golden.Shuffle(r, in.Host.Bridges)
+				golden.Shuffle(r, in.Managed)
 			},
 		}
 	})
 }
 
-func shuffle[T any](r *rand.Rand, list []T) {
-	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-}
-
 func load(t *testing.T, path string) (d document, in Input) {
 	t.Helper()
-	read, err := os.ReadFile(path)
-	if err == nil {
-		err = yaml.UnmarshalStrict(read, &d)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	golden.Read(t, path, &d)
 	in = Input{Managed: d.Managed, Userspace: d.Userspace, Has: d.Has}
 	in.Host.Bridges = d.Bridges
 	for i, link := range d.Links {

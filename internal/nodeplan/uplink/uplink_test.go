@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
@@ -43,19 +41,15 @@ func TestGolden(t *testing.T) {
 		return golden.Case{
 			Text: func() string { return text(in, nodes) },
 			Shuffle: func(r *rand.Rand) {
-				shuffle(r, in.Host.Links)
-				shuffle(r, in.Host.Addresses)
-				shuffle(r, in.Host.Bridges)
-				shuffle(r, in.Managed)
-				shuffle(r, in.Others)
-				shuffle(r, in.Options.Exclude)
+				golden.Shuffle(r, in.Host.Links)
+				golden.Shuffle(r, in.Host.Addresses)
+				golden.Shuffle(r, in.Host.Bridges)
+				golden.Shuffle(r, in.Managed)
+				golden.Shuffle(r, in.Others)
+				golden.Shuffle(r, in.Options.Exclude)
 			},
 		}
 	})
-}
-
-func shuffle[T any](r *rand.Rand, list []T) {
-	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 }
 
 func text(in Input, nodes []kubeovnv1.ProviderNetworkNode) string {
@@ -75,14 +69,8 @@ func text(in Input, nodes []kubeovnv1.ProviderNetworkNode) string {
 
 func load(t *testing.T, path string) (Input, []kubeovnv1.ProviderNetworkNode) {
 	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var doc document
-	if err := yaml.UnmarshalStrict(raw, &doc); err != nil {
-		t.Fatalf("%s: %v", path, err)
-	}
+	golden.Read(t, path, &doc)
 	in := Input{
 		Options: Options{Exclude: doc.Exclude, Mark: host.UplinkMark}, Managed: doc.Managed, Lent: doc.Lent, Userspace: doc.Userspace,
 		Stands: map[string]host.Plan{}, Host: host.Snapshot{Bridges: doc.Bridges},
