@@ -43,14 +43,13 @@ func Open(options Options) (*Client, error) {
 	}
 	addresses, routes := addressing{door}, routing{door}
 	rules, neighbours := ruling{door}, neighbourhood{door}
+	wardrobe, oracle := wardrobe{door, options.Patience}, oracle{neighbours, routes, options}
 	return &Client{
 		door: door, options: options,
 		naming:   naming{door, addresses, rules},
-		wardrobe: wardrobe{door, options.Patience},
-		oracle:   oracle{neighbours, routes, options},
-		mover: mover{
-			estate{door, addresses, routes, rules, neighbours}, wardrobe{door, options.Patience}, oracle{neighbours, routes, options}, options,
-		},
+		wardrobe: wardrobe,
+		oracle:   oracle,
+		mover:    mover{estate{door, addresses, routes, rules, neighbours}, wardrobe, oracle, options},
 	}, nil
 }
 

@@ -60,25 +60,22 @@ func (w wardrobe) undress(u host.Uplink) error {
 
 // awaitBridge waits for the device that ovs-vswitchd makes of the bridge's row.
 func (w wardrobe) awaitBridge(ctx context.Context, u host.Uplink) error {
-	err := w.await(ctx, func() (bool, error) {
-		bridge, err := w.bridge(u)
-		return bridge.there(), err
-	})
-	if err != nil {
-		return fmt.Errorf("ovs-vswitchd has not made the device of bridge %s (is it running?): %w", u.Bridge, err)
-	}
-	return nil
+	return w.awaitDevice(ctx, u, true, "made")
 }
 
 // awaitGone waits until ovs-vswitchd has removed that device: another one may be
 // about to get its name.
 func (w wardrobe) awaitGone(ctx context.Context, u host.Uplink) error {
+	return w.awaitDevice(ctx, u, false, "removed")
+}
+
+func (w wardrobe) awaitDevice(ctx context.Context, u host.Uplink, wanted bool, done string) error {
 	err := w.await(ctx, func() (bool, error) {
 		bridge, err := w.bridge(u)
-		return !bridge.there(), err
+		return bridge.there() == wanted, err
 	})
 	if err != nil {
-		return fmt.Errorf("ovs-vswitchd has not removed the device of bridge %s (is it running?): %w", u.Bridge, err)
+		return fmt.Errorf("ovs-vswitchd has not %s the device of bridge %s (is it running?): %w", done, u.Bridge, err)
 	}
 	return nil
 }

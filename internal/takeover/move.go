@@ -73,48 +73,43 @@ func (m mover) bare(u host.Uplink) error {
 	return m.announce(has.addresses, bridge)
 }
 
-// undoBare gives the NIC what the bridge has, or, if that is no more, what the
-// journal noted.
+// undoBare gives the NIC what it has to get back.
 func (m mover) undoBare(step host.Step) error {
-	nic, bridge, err := m.both(step.Uplink)
+	has, from, nic, err := m.remains(step)
 	if err != nil || !nic.there() {
 		return err
 	}
-	if !bridge.there() {
-		had, _, err := m.options.recall(step)
-		if err != nil {
-			return err
-		}
-		return m.hand(had, nic, nic)
-	}
-	has, err := m.goods(bridge)
-	if err != nil {
-		return err
-	}
-	return m.hand(has, bridge, nic)
+	return m.hand(has, from, nic)
 }
 
 // undoLead leads the routes through the NIC, while the bridge still hears.
 func (m mover) undoLead(step host.Step) error {
-	nic, bridge, err := m.both(step.Uplink)
+	has, from, nic, err := m.remains(step)
 	if err != nil || !nic.there() {
 		return err
 	}
-	if !bridge.there() {
-		had, _, err := m.options.recall(step)
-		if err != nil {
-			return err
-		}
-		return m.add(had.routes, nic, nic)
+	if from == nic {
+		return m.add(has.routes, nic, nic)
 	}
-	has, err := m.goods(bridge)
-	if err != nil {
+	if err := errors.Join(loosen(from.name), m.introduce(has.neighbours, nic)); err != nil {
 		return err
 	}
-	if err := errors.Join(loosen(bridge.name), m.introduce(has.neighbours, nic)); err != nil {
-		return err
+	return m.reroute(has.routes, from, nic)
+}
+
+// remains are what the NIC has to get back: what the bridge has or, if that is no
+// more, what the journal noted, which was the NIC's own.
+func (m mover) remains(step host.Step) (has goods, from, nic device, err error) {
+	nic, bridge, err := m.both(step.Uplink)
+	if err != nil || !nic.there() {
+		return has, bridge, nic, err
 	}
-	return m.reroute(has.routes, bridge, nic)
+	if bridge.there() {
+		has, err = m.goods(bridge)
+		return has, bridge, nic, err
+	}
+	has, _, err = m.options.recall(step)
+	return has, nic, nic, err
 }
 
 // undoCopy takes from the bridge what the NIC has, once it hears by itself again.

@@ -35,7 +35,7 @@ type verdict struct {
 func (u *Uplinks) settlePart(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) error {
 	stood := s.stands(part)
 	mended, lost := u.Edges.follow(ctx, stood)
-	v, failed := u.judge(ctx, s, part)
+	v, failed := u.judge(ctx, s, part, stood)
 	v.mended = append(mended, s.adopted[part.Spec.ProviderNetwork]...)
 	if v.stands != nil && (lost != nil || stood == nil || *stood != *v.stands) {
 		mended, lost = u.Edges.follow(ctx, v.stands) // it was brought about, or changed
@@ -71,8 +71,8 @@ func (s *scene) stands(part *kubeovnv1.ProviderNetworkNode) *host.Uplink {
 
 // judge finds out how it stands with a part, and brings it on. An error is for
 // what has to be tried again soon and is nobody's mistake.
-func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) (verdict, error) {
-	provider, stands := part.Spec.ProviderNetwork, s.stands(part)
+func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode, stands *host.Uplink) (verdict, error) {
+	provider := part.Spec.ProviderNetwork
 	if part.DeletionTimestamp != nil {
 		if err := u.release(ctx, provider); err != nil {
 			return verdict{phase: kubeovnv1.PhaseFailed, reason: reasonOf(err), message: err.Error()}, err
