@@ -18,17 +18,19 @@ race=()
 # Tests of another tier in these packages, by test/tiers.txt, as one pattern.
 later=$(awk '$1 !~ /^(#|$|test\/e2e|test\/sandbox|test\/vm)/ && $3 != 1 && $2 != "*" { print $2 }' test/tiers.txt | sort -u | paste -sd '|')
 
-# run -e tests the edges, run -ve everything else. Four packages at a time: most of
-# what they do is wait.
+# run -e tests the edges, run -ve everything else; both at a time, and three
+# packages of each: most of what they do is wait.
 run() {
     local filter=$1 flag cgo=0
     shift
     for flag; do [ "$flag" != -race ] || cgo=1; done # the detector is written in C
     go list ./... | grep -vE "^$elsewhere(/|\$)" | grep -E "$filter" "^$edges(/|\$)" |
-        CGO_ENABLED=$cgo xargs go test -p 4 -timeout 15m ${later:+-skip "^($later)\$"} "$@"
+        CGO_ENABLED=$cgo xargs go test -p 3 -timeout 15m ${later:+-skip "^($later)\$"} "$@"
 }
 
 failed=0
-run -e "${race[@]}" "$@" || failed=1
+run -e "${race[@]}" "$@" &
+beside=$!
 run -ve "$@" || failed=1
+wait $beside || failed=1
 exit "$failed"

@@ -73,15 +73,33 @@ func tryApply(manifests string) error {
 }
 
 // remove deletes manifests and waits until they are gone, in the reverse of
-// their order: a Subnet waits for the pods that were made after it.
+// their order: a Subnet waits for the pods that were made after it. Neighbours of
+// one kind go together.
 func remove(t testing.TB, manifests string) {
 	t.Helper()
-	documents := strings.Split(manifests, "\n---\n")
-	for i := len(documents) - 1; i >= 0; i-- {
-		if _, err := run(documents[i], "kubectl", "--", "delete", "--ignore-not-found", "--grace-period=1", "--timeout=120s", "-f", "-"); err != nil {
+	documents := strings.Split(manifests, documentEnd)
+	for end := len(documents); end > 0; {
+		begin := end - 1
+		for begin > 0 && kindOf(documents[begin-1]) == kindOf(documents[begin]) {
+			begin--
+		}
+		some := strings.Join(documents[begin:end], documentEnd)
+		if _, err := run(some, "kubectl", "--", "delete", "--ignore-not-found", "--grace-period=1", "--timeout=120s", "-f", "-"); err != nil {
 			t.Errorf("cleaning up: %v", err)
 		}
+		end = begin
 	}
+}
+
+const documentEnd = "\n---\n"
+
+func kindOf(document string) string {
+	for line := range strings.Lines(document) {
+		if kind, found := strings.CutPrefix(line, "kind: "); found {
+			return strings.TrimSpace(kind)
+		}
+	}
+	return ""
 }
 
 // inNode runs a command on a node, as root in its namespaces.
@@ -171,4 +189,4 @@ func subnetYAML(name, cidr, namespace string, spec ...string) string {
 		name, cidr, namespace, strings.Join(spec, "\n  "))
 }
 
-func documents(parts ...string) string { return strings.Join(parts, "\n---\n") }
+func documents(parts ...string) string { return strings.Join(parts, documentEnd) }

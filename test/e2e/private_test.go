@@ -59,19 +59,33 @@ func TestServiceOfAPrivateSubnet(t *testing.T) {
 	waitReady(t, "passer", "passer")
 	kubectl(t, "-n", "shut", "label", "pod", "shut-a", "of=shut")
 	ways := doors(t, "shut", "shut")
-	for _, way := range ways {
+	atOnce(t, "private", ways, func(t *testing.T, way string) {
 		for _, friend := range []string{"guest/guest", "shut/shut-b"} {
 			eventually(t, 20*time.Second, friend+" enters by "+way, func() error { return enter(friend, way) })
 		}
 		if err := enter("passer/passer", way); err == nil {
 			t.Errorf("passer enters by %s", way)
 		}
-	}
+	})
 	inNode(t, other, "curl", "-sS", "-g", "--max-time", "5", "http://"+ways[0]+"/hostname")
 	kubectl(t, "patch", "subnet", "shut", "--type=merge", "-p", `{"spec":{"private":false}}`)
-	for _, way := range ways {
+	atOnce(t, "open", ways, func(t *testing.T, way string) {
 		eventually(t, 20*time.Second, "the control: when the subnet is open, passer enters by "+way, func() error { return enter("passer/passer", way) })
-	}
+	})
+}
+
+// atOnce checks all ways beside each other, each as a test of its name: one that is
+// shut takes as long as its time limit.
+func atOnce(t *testing.T, name string, ways []string, check func(t *testing.T, way string)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		for _, way := range ways {
+			t.Run(way, func(t *testing.T) {
+				t.Parallel()
+				check(t, way)
+			})
+		}
+	})
 }
 
 // enter asks the HTTP server behind an address, once, from inside a pod.
