@@ -28,7 +28,13 @@ type Input struct {
 	// Loopback gives the machine an interface eth0 through which it reaches the
 	// loopback of the one it runs on, as Host.
 	Loopback bool
+
+	atEnd []func()
 }
+
+// AtEnd has something done once the machine has ended, however it does; what was
+// said last is done first. It is for what Main's prepare has made.
+func (in *Input) AtEnd(do func()) { in.atEnd = append(in.atEnd, do) }
 
 // Host stands for the loopback of the machine that runs this one. The script
 // gives eth0 an address of the same /24, and no default route.

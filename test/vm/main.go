@@ -46,6 +46,11 @@ func boot(ctx context.Context, prepare func(ctx context.Context, in *Input) erro
 		return 0, err
 	}
 	in := Input{Files: map[string]string{}, Output: os.Stdout, Out: os.Getenv("HAWSER_VM_OUT")}
+	defer func() {
+		for _, done := range slices.Backward(in.atEnd) {
+			done()
+		}
+	}()
 	if err := prepare(ctx, &in); err != nil {
 		return 0, fmt.Errorf("prepare the tests' files: %w", err)
 	}

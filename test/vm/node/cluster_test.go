@@ -2,13 +2,10 @@ package node
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
-	"fmt"
-	"os"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -39,39 +36,58 @@ var (
 // api speaks to the API server that runs outside the machine.
 func api(t testing.TB) client.Client {
 	t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log.SetLogger(logr.Discard())
-	scheme := runtime.NewScheme()
-	_, _ = clientgoscheme.AddToScheme(scheme), kubeovnv1.AddToScheme(scheme)
-	c, err := client.New(config, client.Options{Scheme: scheme})
+	c, err := connected()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// cluster starts OVN's databases, northd and our controller outside, and Open
-// vSwitch on the first node, for all tests. A NIC has to be there already.
+var connected = sync.OnceValues(func() (client.Client, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS = -1
+	log.SetLogger(logr.Discard())
+	scheme := runtime.NewScheme()
+	_, _ = clientgoscheme.AddToScheme(scheme), kubeovnv1.AddToScheme(scheme)
+	return client.New(config, client.Options{Scheme: scheme})
+})
+
+// cluster starts OVN's databases and northd outside, and Open vSwitch on the
+// first node, for all tests. A NIC has to be there already.
 func cluster(t testing.TB) {
 	t.Helper()
 	openVSwitch(t)
 	once.cluster.Do(func() {
 		background(t, "central", "ip", "netns", "exec", "outside", "env", "POD_IP="+outsideAddress, "OVN_DB_IPS="+outsideAddress, "bash", "/in/start-central.sh")
-		for _, n := range []node{first, second} {
-			register(t, n)
-		}
-		background(t, "controller", "ip", "netns", "exec", "outside", "env",
-			"POD_NAMESPACE=kube-system", "POD_NAME=controller", "POD_IP="+outsideAddress, "POD_IPS="+outsideAddress, "OVN_DB_IPS="+outsideAddress,
-			"/in/kube-ovn-controller", "--kubeconfig", kubeconfig, "--default-cidr", "10.16.0.0/16", "--node-switch-cidr", "100.64.0.0/16",
-			"--service-cluster-ip-range", "10.96.0.0/16")
+		register(t, first)
 	})
 }
 
-// register makes the Node object that kubelet would.
-func register(t testing.TB, n node) {
+// controller runs ours, outside, as long as the test.
+func controller(t testing.TB) *service {
+	t.Helper()
+	return daemon(t, "controller", "ip", "netns", "exec", "outside", "env",
+		"POD_NAMESPACE=kube-system", "POD_NAME=controller", "POD_IP="+outsideAddress, "POD_IPS="+outsideAddress, "OVN_DB_IPS="+outsideAddress,
+		"/in/kube-ovn-controller", "--kubeconfig", kubeconfig, "--default-cidr", "10.16.0.0/16", "--node-switch-cidr", "100.64.0.0/16",
+		"--service-cluster-ip-range", "10.96.0.0/16")
+}
+
+// uninstall does what the chart does before it is deleted: the controller ends,
+// and every node lets go.
+func uninstall(t testing.TB, controller *service) {
+	t.Helper()
+	controller.end(syscall.SIGTERM)
+	out := sh(t, "env KUBECONFIG=%s POD_NAMESPACE=kube-system /in/kube-ovn-controller cleanup 2>&1", kubeconfig)
+	if strings.Contains(out, "not every node") {
+		t.Errorf("uninstalled:\n%s", out)
+	}
+}
+
+// register makes the Node object that kubelet would, and says that it is ready.
+func register(t testing.TB, n node) *corev1.Node {
 	t.Helper()
 	object := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name, Labels: map[string]string{"kubernetes.io/hostname": n.name, "kubernetes.io/os": "linux"}}}
 	c := api(t)
@@ -79,14 +95,19 @@ func register(t testing.TB, n node) {
 		t.Fatal(err)
 	}
 	object.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: n.address}}
+	object.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()}}
 	if err := c.Status().Update(t.Context(), object); err != nil {
 		t.Fatal(err)
 	}
+	return object
 }
 
 // addNode makes the second node's namespaces, which stay, and its Open vSwitch.
+// It is no node of the cluster any more when the test ends.
 func addNode(t testing.TB) {
 	t.Helper()
+	object := register(t, second)
+	t.Cleanup(func() { _ = api(t).Delete(context.Background(), object) })
 	sh(t, `modprobe geneve
 		ip netns add second
 		mkdir -p /run/mounts /run/second/{ovs,ovn,db}
@@ -110,78 +131,16 @@ func addNode(t testing.TB) {
 }
 
 // agent runs a node's agent as long as the test, and waits until it is ready.
-func agent(t testing.TB, n node) {
+func agent(t testing.TB, n node) *service {
 	t.Helper()
 	sh(t, "mkdir -p %s", n.folder)
-	daemon(t, "agent-"+n.name, append(n.at, "/in/kube-ovn-daemon", "--kubeconfig", kubeconfig, "--node-name", n.name,
+	own := daemon(t, "agent-"+n.name, append(n.at, "/in/kube-ovn-daemon", "--kubeconfig", kubeconfig, "--node-name", n.name,
 		"--install-cni-config", "--cni-conf-dir", n.folder)...)
 	ready(t, n)
+	return own
 }
 
 func ready(t testing.TB, n node) {
 	t.Helper()
 	await(t, "%s", n.at.on("busybox wget -qO /dev/null http://127.0.0.1:10665/readyz"))
-}
-
-// pod is one that a test starts as kubelet and container runtime would.
-type pod struct {
-	node    node
-	name    string
-	address string
-	took    time.Duration // ADD, from the plugin's start to its end
-}
-
-// netns is the path of the pod's network namespace.
-func (p pod) netns() string { return "/run/netns/" + p.name }
-
-// object makes the pod in the API, bound to its node.
-func object(t testing.TB, n node, name string) {
-	t.Helper()
-	made := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
-		Spec:       corev1.PodSpec{NodeName: n.name, Containers: []corev1.Container{{Name: "pause", Image: "pause"}}},
-	}
-	c := api(t)
-	if err := c.Create(t.Context(), made); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Delete(context.Background(), made) })
-}
-
-// start calls ADD for a pod that stands in the API.
-func start(t testing.TB, n node, name string) pod {
-	t.Helper()
-	sh(t, "ip netns add %s", name)
-	t.Cleanup(func() { _, _ = try("ip netns del " + name) })
-	var conf struct{ Plugins []json.RawMessage }
-	text := n.conflist(t)
-	if err := json.Unmarshal(text, &conf); err != nil {
-		t.Fatal(err)
-	}
-	file := "/run/" + name + ".conf"
-	var plugin map[string]any
-	if err := json.Unmarshal(conf.Plugins[0], &plugin); err != nil {
-		t.Fatal(err)
-	}
-	plugin["cniVersion"], plugin["name"] = "1.0.0", "kube-ovn"
-	text, _ = json.Marshal(plugin)
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	begun := time.Now()
-	out := sh(t, "%s <%s", n.at.on(fmt.Sprintf("env CNI_COMMAND=ADD CNI_CONTAINERID=%.12x CNI_NETNS=/run/netns/%s CNI_IFNAME=eth0 CNI_PATH=/in 'CNI_ARGS=K8S_POD_NAMESPACE=default;K8S_POD_NAME=%s' /in/kube-ovn",
-		sha256.Sum256([]byte(name)), name, name)), file)
-	p := pod{node: n, name: name, took: time.Since(begun)}
-	var result struct{ IPs []struct{ Address string } }
-	if err := json.Unmarshal([]byte(out), &result); err != nil || len(result.IPs) == 0 {
-		t.Fatalf("ADD of %s answered %s", name, out)
-	}
-	p.address, _, _ = strings.Cut(result.IPs[0].Address, "/")
-	return p
-}
-
-func (n node) conflist(t testing.TB) []byte {
-	t.Helper()
-	await(t, "ls %s/*.conflist", n.folder)
-	return []byte(sh(t, "cat %s/*.conflist", n.folder))
 }

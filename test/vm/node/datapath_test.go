@@ -15,13 +15,12 @@ import (
 func TestKernelDatapath(t *testing.T) {
 	plainNIC(t)
 	cluster(t)
+	controller(t)
 	addNode(t)
 	t.Logf("datapath=%s on the second node", datapath(t, second.at))
 	agent(t, first)
 	agent(t, second)
-	object(t, first, "near")
-	object(t, second, "distant")
-	near, distant := start(t, first, "near"), start(t, second, "distant")
+	near, distant := startPod(t, first, "near", ""), startPod(t, second, "distant", "")
 	sh(t, "ip netns exec near ping -c 3 -i 0.2 -w 30 %s", distant.address)
 	if flows := sh(t, "ovs-appctl dpctl/dump-flows -m system@ovs-system"); flows == "" {
 		t.Error("the kernel's datapath has no flow")
@@ -33,9 +32,7 @@ func TestKernelDatapath(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	var took []time.Duration
 	for i := range 8 {
-		name := fmt.Sprintf("beside%d", i)
-		object(t, first, name)
-		p := start(t, first, name)
+		p := startPod(t, first, fmt.Sprintf("beside%d", i), "")
 		sh(t, "ip netns exec near ping -c 1 -w 30 %s", p.address)
 		took = append(took, p.took)
 	}

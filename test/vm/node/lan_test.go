@@ -1,6 +1,7 @@
 package node
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ const (
 	secondAddress  = "192.168.50.2"
 	outsideAddress = "192.168.50.254"
 	outsideNetNS   = "/run/netns/outside"
+	// The physical host has an address in VLAN 100 too.
+	taggedAddress = "192.168.100.1"
 )
 
 // lan makes the network that the machine's NICs lead to: a switch with a
@@ -21,6 +24,7 @@ const (
 // tests.
 //
 //	API server ── eth0 │ netns outside: br0 192.168.50.254 ── (agg) ── far1, far2 ══ eth1, eth2
+//	                   │                br0.100 192.168.100.1
 func lan(t testing.TB) {
 	t.Helper()
 	once.lan.Do(func() {
@@ -34,8 +38,11 @@ func lan(t testing.TB) {
 			ip -n outside link add br0 type bridge
 			ip -n outside link set br0 up
 			ip -n outside address add %s/24 dev br0
+			ip -n outside link add link br0 name br0.100 type vlan id 100
+			ip -n outside link set br0.100 up
+			ip -n outside address add %s/24 dev br0.100
 			ip netns exec outside nft 'add table ip outside; add chain ip outside leaving { type nat hook postrouting priority 100; }; add rule ip outside leaving oifname eth0 masquerade'`,
-			outsideAddress)
+			outsideAddress, taggedAddress)
 	})
 }
 
@@ -68,19 +75,44 @@ func plainNIC(t testing.TB) string {
 	return "eth1"
 }
 
-// profiles of NetworkManager, each for a device with the machine's address and
-// with eth1 and eth2 as its ports.
+// neighbour is another machine on the LAN, in a namespace of its name, until the
+// test ends.
+func neighbour(t testing.TB, name, address string) place {
+	t.Helper()
+	t.Cleanup(func() { _, _ = try("ip netns del " + name) })
+	sh(t, `ip netns add %[1]s
+		ip link add eth0 netns %[1]s type veth peer name %[1]s netns outside
+		ip -n outside link set %[1]s master br0 up
+		ip -n %[1]s link set lo up
+		ip -n %[1]s link set eth0 up
+		ip -n %[1]s address add %[2]s/24 dev eth0`, name, address)
+	return netns(name)
+}
+
+// profiles of NetworkManager, each for a device with eth1 and eth2 as its ports.
 var profiles = map[string]string{
 	"activebackup": `type team con-name uplink ifname team0 team.runner activebackup`,
 	"lacp":         `type team con-name uplink ifname team0 team.runner lacp team.runner-fast-rate yes`,
 	"bond":         `type bond con-name uplink ifname bond0 bond.options mode=active-backup,miimon=100`,
 }
 
-// managedNIC lets NetworkManager make a team or bond, and gives its name. It is gone
-// when the test ends.
+// How a profile gives the machine its address: as an operator wrote it, or by DHCP
+// and router advertisements.
+const (
+	fixed  = `ipv4.method manual ipv4.addresses ` + firstAddress + `/24 ipv4.gateway ` + outsideAddress + ` ipv6.method disabled`
+	leased = `ipv4.method auto ipv6.method auto`
+)
+
+// managedNIC lets NetworkManager, which runs, make a team or bond with the
+// machine's address, and gives its name. It is gone when the test ends.
 func managedNIC(t testing.TB, kind string) string {
 	t.Helper()
-	networkManager(t)
+	return addressedNIC(t, kind, fixed)
+}
+
+// addressedNIC does the same with the address from elsewhere.
+func addressedNIC(t testing.TB, kind, addressing string) string {
+	t.Helper()
 	nics(t, kind == "lacp")
 	device, port := "team0", "team"
 	if kind == "bond" {
@@ -91,12 +123,12 @@ func managedNIC(t testing.TB, kind string) string {
 		_, _ = try("pkill -x teamd; ip link del " + device)
 	})
 	sh(t, `udevadm settle --timeout=60
-		nmcli connection add %[1]s ipv4.method manual ipv4.addresses %[2]s/24 ipv4.gateway %[3]s ipv6.method disabled
+		nmcli connection add %[1]s %[2]s
 		for i in 1 2; do
-			nmcli connection add type ethernet con-name port$i ifname eth$i controller %[4]s port-type %[5]s
+			nmcli connection add type ethernet con-name port$i ifname eth$i controller %[3]s port-type %[4]s
 			nmcli --wait 60 connection up port$i
 		done
-		nmcli --wait 60 connection up uplink`, profiles[kind], firstAddress, outsideAddress, device, port)
+		nmcli --wait 60 connection up uplink`, profiles[kind], addressing, device, port)
 	await(t, "ping -c 1 -W 1 %s", outsideAddress)
 	return device
 }
@@ -125,6 +157,16 @@ func noLoss(t testing.TB, seen []netnstest.Loss) {
 		if loss.Lost > 0 {
 			t.Errorf("lost: %v", loss)
 		}
+	}
+}
+
+// reaches wants an answer, and then all of four.
+func reaches(t testing.TB, from place, to string) {
+	t.Helper()
+	await(t, "%s", from.on("ping -q -c 1 -W 2 "+to))
+	out, err := try(from.on("ping -q -c 4 -i 0.2 -W 5 " + to))
+	if err != nil || !strings.Contains(out, " 0% packet loss") {
+		t.Errorf("from %v to %s:\n%s", from, to, out)
 	}
 }
 

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 // nodes have, and which of them. Those of the shared uplink that are about single
 // frames are left to any other machine: their programs do the same on each, and
 // they would take ten minutes here.
-var edges = map[string]string{"kernel": ".", "netfilter": ".", "uplink": "ThreeLaws|VLANAsNIC|Upgrade|PingThrough"}
+var edges = map[string]string{"kernel": ".", "netfilter": ".", "uplink": "ThreeLaws|AsNIC|VLANOnNIC|Upgrade|PingThrough"}
 
 // prepare builds what scenarios run in the machine, and starts an API server for
 // it, which would take half a minute in there. It runs outside.
@@ -44,7 +44,7 @@ func prepare(ctx context.Context, in *vm.Input) error {
 	if err != nil {
 		return err
 	}
-	context.AfterFunc(ctx, func() { os.RemoveAll(work) })
+	in.AtEnd(func() { os.RemoveAll(work) })
 	for edge := range edges {
 		if err := edgeTests(ctx, in, filepath.Join(source, "internal", edge), work); err != nil {
 			return err
@@ -61,7 +61,7 @@ func prepare(ctx context.Context, in *vm.Input) error {
 		in.Files[script] = filepath.Join(source, "images/ovn", script)
 	}
 	in.Loopback = true
-	in.Files["kubeconfig"], err = serveAPI(ctx, source, work)
+	in.Files["kubeconfig"], err = serveAPI(ctx, in, source, work)
 	return err
 }
 
@@ -94,7 +94,7 @@ func build(ctx context.Context, args ...string) error {
 
 // serveAPI starts an API server that knows our kinds, and gives the file by
 // which the machine reaches it.
-func serveAPI(ctx context.Context, source, work string) (kubeconfig string, err error) {
+func serveAPI(ctx context.Context, in *vm.Input, source, work string) (kubeconfig string, err error) {
 	say := func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 	set, err := tools.Builder{Source: source, Cache: tools.CacheDir(), Say: say}.Build(ctx)
 	if err != nil {
@@ -104,7 +104,7 @@ func serveAPI(ctx context.Context, source, work string) (kubeconfig string, err 
 	if err != nil {
 		return "", err
 	}
-	context.AfterFunc(ctx, server.Stop)
+	in.AtEnd(server.Stop)
 	clients, err := dynamic.NewForConfig(server.Config)
 	if err != nil {
 		return "", err

@@ -3,6 +3,7 @@ package node
 import (
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,8 +61,9 @@ func awaitDevice(t testing.TB, c *netmanager.Client, name string, good func(host
 func TestDevicesOfNetworkManager(t *testing.T) {
 	for _, kind := range []string{"activebackup", "lacp", "bond"} {
 		t.Run(kind, func(t *testing.T) {
+			networkManager(t)
 			name := managedNIC(t, kind)
-			sh(t, "nmcli connection add type vlan con-name vlan100 ifname %[1]s.100 dev %[1]s id 100 ipv4.method manual ipv4.addresses 192.168.100.1/24 ipv6.method disabled", name)
+			sh(t, "nmcli connection add type vlan con-name vlan100 ifname %[1]s.100 dev %[1]s id 100 ipv4.method manual ipv4.addresses 192.168.100.9/24 ipv6.method disabled", name)
 			c := manager(t)
 			awaitDevice(t, c, name+".100", func(d host.ManagedDevice) bool { return d.State == "activated" })
 			for _, want := range []host.ManagedDevice{
@@ -96,9 +98,7 @@ func TestNetworkManagerComesAndGoes(t *testing.T) {
 	}
 	process := networkManager(t)
 	awaitDevice(t, c, "lo", func(d host.ManagedDevice) bool { return d.Name == "lo" })
-	if err := process.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	process.end(syscall.SIGKILL)
 	awaitDevice(t, c, "lo", func(d host.ManagedDevice) bool { return d.Name == "" })
 }
 
@@ -106,6 +106,7 @@ func TestNetworkManagerComesAndGoes(t *testing.T) {
 // again, while the team that it made stays untouched: teamd the same process, the
 // device managed, not a ping lost.
 func TestOursStayOurs(t *testing.T) {
+	networkManager(t)
 	name := managedNIC(t, "activebackup")
 	openVSwitch(t)
 	before, c, pings := teamd(t), manager(t), pingOutside(t)

@@ -47,21 +47,46 @@ func await(t testing.TB, format string, args ...any) {
 	}
 }
 
-// daemon starts a program in the background with its output in /out, and ends
-// it when the test ends.
-func daemon(t testing.TB, name string, command ...string) *exec.Cmd {
-	t.Helper()
-	process := background(t, name, command...)
-	t.Cleanup(func() {
-		_ = process.Process.Kill()
-		_ = process.Wait()
-	})
-	return process
+// service is a program in the background, with its output in /out. A test may
+// end it and begin it again.
+type service struct {
+	t       testing.TB
+	name    string
+	command []string
+	process *exec.Cmd
 }
 
-// background starts one that stays until the machine ends. If the test fails,
-// it shows the last words.
-func background(t testing.TB, name string, command ...string) *exec.Cmd {
+// daemon starts a program and ends it when the test ends.
+func daemon(t testing.TB, name string, command ...string) *service {
+	t.Helper()
+	lastWords(t, name)
+	s := &service{t: t, name: name, command: command}
+	s.begin()
+	t.Cleanup(func() { s.end(syscall.SIGKILL) })
+	return s
+}
+
+// begin starts the program.
+func (s *service) begin() {
+	s.t.Helper()
+	s.process = launch(s.t, s.name, s.command)
+}
+
+// end sends the program a signal and waits until it is gone, as it may be already.
+func (s *service) end(signal syscall.Signal) {
+	_ = s.process.Process.Signal(signal)
+	_ = s.process.Wait()
+}
+
+// background starts one that stays until the machine ends.
+func background(t testing.TB, name string, command ...string) {
+	t.Helper()
+	lastWords(t, name)
+	launch(t, name, command)
+}
+
+// lastWords shows the end of a program's output if the test fails.
+func lastWords(t testing.TB, name string) {
 	t.Helper()
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -69,6 +94,10 @@ func background(t testing.TB, name string, command ...string) *exec.Cmd {
 			t.Logf("%s said last:\n%s", name, said)
 		}
 	})
+}
+
+func launch(t testing.TB, name string, command []string) *exec.Cmd {
+	t.Helper()
 	process := exec.Command(command[0], command[1:]...)
 	log, err := os.OpenFile("/out/"+name+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -102,13 +131,13 @@ func udev(t testing.TB) {
 
 // networkManager runs NetworkManager as long as the test. It takes devices that
 // have a profile only, as on a server.
-func networkManager(t testing.TB) *exec.Cmd {
+func networkManager(t testing.TB) *service {
 	t.Helper()
 	udev(t)
 	sh(t, `printf '[main]\nplugins=keyfile\nno-auto-default=*\n' >/etc/NetworkManager/conf.d/server.conf`)
-	process := daemon(t, "networkmanager", "NetworkManager", "--no-daemon", "--log-level=INFO")
+	manager := daemon(t, "networkmanager", "NetworkManager", "--no-daemon", "--log-level=INFO")
 	await(t, "nmcli -t general >/dev/null")
-	return process
+	return manager
 }
 
 // openVSwitch runs Open vSwitch and ovn-controller as on a node, with the
@@ -127,6 +156,9 @@ type place []string
 
 // here is the machine itself, which is the first node.
 var here place
+
+// netns is a place in a network namespace.
+func netns(name string) place { return place{"ip", "netns", "exec", name} }
 
 // on gives the words that run a command at a place.
 func (p place) on(command string) string { return strings.Join(append(p, command), " ") }
