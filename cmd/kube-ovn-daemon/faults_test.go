@@ -66,16 +66,16 @@ func newOperator(t *testing.T, attachment kubeovnv1.Attachment) *operator {
 	}
 	o := &operator{site: newSite(t)}
 	o.api = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(part).WithObjects(part).Build()
-	edges := edgesOf(o.links, o.local, o.taps)
+	edges := edgesOf(o.links, o.local, o.taps, o.mover)
 	for action, edge := range edges {
 		edges[action] = watched{Edge: edge, operator: o}
 	}
-	journal, err := openJournal(o.journal, edges)
+	journal, err := steps.Open(o.journal, "this boot", edges)
 	must(t, err)
 	local := vswitch.Uplinks{Client: o.local}
 	o.uplinks = &agentuplink.Uplinks{
 		Node: "n1", Options: nodeplan.Options{Mark: host.UplinkMark}, Client: o.api, Events: events.NewFakeRecorder(100),
-		Edges:     agentuplink.Edges{Kernel: o.links, Switch: local, NetworkManager: unmanaged{}, Taps: o.taps, Prober: o.taps, Journal: journal},
+		Edges:     agentuplink.Edges{Kernel: o.links, Switch: local, NetworkManager: unmanaged{}, Taps: o.taps, Prober: o.taps, Mover: o.mover, Journal: journal},
 		Userspace: func() bool { return false }, Now: time.Now,
 	}
 	return o

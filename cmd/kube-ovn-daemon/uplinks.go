@@ -2,11 +2,13 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,6 +21,7 @@ import (
 	"hawser/internal/kernel"
 	"hawser/internal/netmanager"
 	"hawser/internal/steps"
+	"hawser/internal/takeover"
 	"hawser/internal/uplink"
 	"hawser/internal/vswitch"
 )
@@ -44,14 +47,24 @@ func newUplinks(mgr ctrl.Manager, o options.Options, links *kernel.Client, local
 	if err != nil {
 		return nil, err
 	}
-	journal, err := openJournal(o.Journal, edgesOf(links, local, taps))
+	boot, err := thisBoot()
+	if err != nil {
+		return nil, err
+	}
+	mover, err := newMover(mgr.GetConfig(), boot)
+	if err != nil {
+		return nil, err
+	}
+	journal, err := steps.Open(o.Journal, boot, edgesOf(links, local, taps, mover))
 	if err != nil {
 		return nil, err
 	}
 	network := netmanager.New(netmanager.DefaultBus, netmanager.DefaultRules)
 	uplinks := &agentuplink.Uplinks{
 		Node: o.Node, Options: o.Uplinks(), Client: mgr.GetClient(), Events: mgr.GetEventRecorder("kube-ovn-cni"),
-		Edges:     agentuplink.Edges{Kernel: links, Switch: vswitch.Uplinks{Client: local}, NetworkManager: network, Taps: taps, Prober: taps, Journal: journal},
+		Edges: agentuplink.Edges{
+			Kernel: links, Switch: vswitch.Uplinks{Client: local}, NetworkManager: network, Taps: taps, Prober: taps, Mover: mover, Journal: journal,
+		},
 		Userspace: func() bool { return local.ExternalID("ovn-bridge-datapath-type") == "netdev" },
 		Now:       time.Now,
 	}
@@ -61,21 +74,36 @@ func newUplinks(mgr ctrl.Manager, o options.Options, links *kernel.Client, local
 	return uplinks, uplinks.Register(mgr, surroundings.Changed(), local.Changed(), network.Changed())
 }
 
-// openJournal makes the runner of plans.
-func openJournal(folder string, edges map[host.Action]steps.Edge) (*steps.Runner, error) {
+func thisBoot() (string, error) {
 	boot, err := os.ReadFile(bootID)
 	if err != nil {
-		return nil, fmt.Errorf("tell this boot from others: %w", err)
+		return "", fmt.Errorf("tell this boot from others: %w", err)
 	}
-	return steps.Open(folder, strings.TrimSpace(string(boot)), edges)
+	return strings.TrimSpace(string(boot)), nil
+}
+
+// newMover makes the edge of takeovers, which are good if this agent's API server
+// answers after them.
+func newMover(cfg *rest.Config, boot string) (*takeover.Client, error) {
+	server, _, err := rest.DefaultServerUrlFor(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("find the API server's address: %w", err)
+	}
+	port := server.Port()
+	if port == "" {
+		port = server.Scheme // a name of it, too
+	}
+	return takeover.Open(takeover.Options{Server: net.JoinHostPort(server.Hostname(), port), Boot: boot})
 }
 
 // edgesOf says who does which step.
-func edgesOf(links *kernel.Client, local *vswitch.Client, taps *uplink.Client) map[host.Action]steps.Edge {
+func edgesOf(links *kernel.Client, local *vswitch.Client, taps *uplink.Client, mover *takeover.Client) map[host.Action]steps.Edge {
 	bridges, nics := vswitch.Uplinks{Client: local}, kernel.Uplinks{Client: links}
 	return map[host.Action]steps.Edge{
 		host.ActionBridge: bridges, host.ActionJoin: bridges, host.ActionMapping: bridges,
 		host.ActionUp: nics, host.ActionIsolate: nics,
 		host.ActionPair: taps, host.ActionLoad: taps, host.ActionFilter: taps, host.ActionPromisc: taps,
+		host.ActionWitness: mover, host.ActionHold: mover, host.ActionRename: mover, host.ActionDress: mover, host.ActionCopy: mover,
+		host.ActionSwitch: mover, host.ActionBare: mover, host.ActionRelease: mover, host.ActionConfirm: mover, host.ActionKeep: mover,
 	}
 }

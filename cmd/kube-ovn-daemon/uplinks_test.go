@@ -19,6 +19,7 @@ import (
 	"hawser/internal/kernel"
 	nodeplan "hawser/internal/nodeplan/uplink"
 	"hawser/internal/steps"
+	"hawser/internal/takeover"
 	"hawser/internal/uplink"
 	"hawser/internal/vswitch"
 	"hawser/test/netnstest"
@@ -32,6 +33,7 @@ type site struct {
 	links   *kernel.Client
 	local   *vswitch.Client
 	taps    *uplink.Client
+	mover   *takeover.Client
 	pins    string
 	journal string
 }
@@ -47,7 +49,7 @@ func newSite(t *testing.T) *site {
 	must(t, unix.Mount("bpf", s.pins, "bpf", 0, ""))
 	t.Cleanup(func() { must(t, unix.Unmount(s.pins, unix.MNT_DETACH)) })
 	s.open(t.Context(), s.db.Endpoint, s.pins)
-	t.Cleanup(func() { s.links.Close(); s.local.Close(); s.taps.Close() })
+	t.Cleanup(func() { s.links.Close(); s.local.Close(); s.taps.Close(); s.mover.Close() })
 	must(t, s.taps.Supported())
 	return s
 }
@@ -60,10 +62,11 @@ func must(t *testing.T, err error) {
 }
 
 func (s *site) open(ctx context.Context, endpoint, pins string) {
-	var err [3]error
+	var err [4]error
 	s.links, err[0] = kernel.Open()
 	s.local, err[1] = vswitch.Dial(ctx, endpoint)
 	s.taps, err[2] = uplink.Open(uplink.Options{Pins: pins + "/hawser"})
+	s.mover, err[3] = takeover.Open(takeover.Options{Boot: "this boot"})
 	must(s.t, errors.Join(err[:]...))
 }
 
@@ -105,7 +108,7 @@ func (s *site) settle(want host.Plan) {
 	local, err := vswitch.Dial(s.t.Context(), s.db.Endpoint)
 	must(s.t, err)
 	defer local.Close()
-	journal, err := openJournal(s.journal, edgesOf(s.links, local, s.taps))
+	journal, err := steps.Open(s.journal, "this boot", edgesOf(s.links, local, s.taps, s.mover))
 	must(s.t, err)
 	must(s.t, journal.Settle(s.t.Context(), "lan", want))
 }
@@ -143,11 +146,11 @@ func TestDoomed(t *testing.T) {
 	s := &site{t: t, journal: os.Getenv(envJournal)}
 	s.open(t.Context(), os.Getenv(envDB), os.Getenv(envPins))
 	calls := 0
-	edges := edgesOf(s.links, s.local, s.taps)
+	edges := edgesOf(s.links, s.local, s.taps, s.mover)
 	for action, edge := range edges {
 		edges[action] = mortal{Edge: edge, calls: &calls, dies: n}
 	}
-	journal, err := openJournal(s.journal, edges)
+	journal, err := steps.Open(s.journal, "this boot", edges)
 	must(t, err)
 	var want host.Plan
 	if attachment := os.Getenv(envPlan); attachment != "" {

@@ -93,6 +93,8 @@ type Installed struct {
 	Ports []string
 	// KubeOVN tells that a Kube-OVN made it: it has that vendor's mark, and no owner.
 	KubeOVN bool
+	// Takeover tells that it was made to take a NIC over.
+	Takeover bool
 }
 
 // BridgeWith finds the bridge that has a device as its port.

@@ -52,6 +52,24 @@ func (u Uplink) Device() string {
 	return u.NIC
 }
 
+// NIC finds the NIC of an uplink. While it is taken over, and on the way there and
+// back, it may have the bridge's name, and the bridge's device its own.
+func (s Snapshot) NIC(u Uplink) (Link, bool) {
+	if u.Attachment != AttachTakeover {
+		return s.Link(u.NIC)
+	}
+	for _, name := range []string{u.Device(), u.NIC} {
+		if link, found := s.Link(name); found && !link.madeBySwitch() {
+			return link, true
+		}
+	}
+	return Link{}, false
+}
+
+// madeBySwitch tells whether Open vSwitch made a device: its kernel datapath or,
+// as a tap, its userspace datapath.
+func (l Link) madeBySwitch() bool { return l.Kind == "openvswitch" || l.Kind == "tuntap" }
+
 // takeover is the text of a step of a takeover. It names no address: those come
 // and go (VRRP), and a plan that was approved has to stay so.
 func (s Step) takeover() (text string, ok bool) {

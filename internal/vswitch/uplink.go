@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,11 @@ import (
 // physical network: "<network>:<bridge>,…" (ovn-controller(8)). Administrators
 // write networks of their own there.
 const mappingsKey = "ovn-bridge-mappings"
+
+// takenKey is in Bridge.external_ids of one that takes a NIC over, and tells, as of
+// a Kube-OVN's bridges, whether the two have exchanged their names. start-ovs.sh
+// knows those bridges by it.
+const takenKey = "exchange-link-name"
 
 // userspace is the datapath_type of a bridge whose datapath is in ovs-vswitchd.
 const userspace = "netdev"
@@ -88,7 +94,9 @@ func (u Uplinks) Bridges() []host.Installed {
 	var out []host.Installed
 	for name, row := range have.bridges {
 		owner, _ := ownerOf(row.ExternalIDs, "")
-		bridge := host.Installed{Name: name, Owner: owner, KubeOVN: owner == "" && row.ExternalIDs[vendorKey] == vendor}
+		bridge := host.Installed{
+			Name: name, Owner: owner, KubeOVN: owner == "" && row.ExternalIDs[vendorKey] == vendor, Takeover: row.ExternalIDs[takenKey] != "",
+		}
 		for port, of := range have.ports {
 			if have.home[of.UUID] == name && port != name {
 				bridge.Ports = append(bridge.Ports, port)
@@ -121,9 +129,12 @@ func (u Uplinks) mapNetwork(ctx context.Context, network, bridge string) error {
 }
 
 func bridgeOf(up host.Uplink) host.Bridge {
-	bridge := host.Bridge{Name: up.Bridge, MAC: up.MAC}
+	bridge := host.Bridge{Name: up.Bridge, MAC: up.MAC, ExternalIDs: map[string]string{takenKey: ""}}
 	if up.Userspace {
 		bridge.DatapathType = userspace
+	}
+	if up.Attachment == host.AttachTakeover {
+		bridge.ExternalIDs[takenKey] = strconv.FormatBool(up.Exchange)
 	}
 	return bridge
 }

@@ -7,6 +7,7 @@ import (
 
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
+	nodeplan "hawser/internal/nodeplan/uplink"
 	"hawser/internal/steps"
 )
 
@@ -52,6 +53,12 @@ type Journal interface {
 	Settle(ctx context.Context, name string, want host.Plan) error
 }
 
+// Mover tells what the host has on a NIC, as far as a takeover moves it;
+// *takeover.Client is one.
+type Mover interface {
+	Belongings(ctx context.Context, nic string) (host.Belongings, error)
+}
+
 // Edges are all that the reconciler reaches of the host.
 type Edges struct {
 	Kernel         Kernel
@@ -59,11 +66,13 @@ type Edges struct {
 	NetworkManager NetworkManager
 	Taps           Taps
 	Prober         Prober
+	Mover          Mover
 	Journal        Journal
 }
 
 // look reads the host.
 func (e Edges) look(ctx context.Context, s *scene) (err error) {
+	s.managed = nil
 	if s.host, err = e.Kernel.Snapshot(ctx); err != nil {
 		return fmt.Errorf("read the host's network: %w", err)
 	}
@@ -90,6 +99,19 @@ func (e Edges) lent(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetwo
 		return nil, fmt.Errorf("look for devices in other namespaces on %s: %w", part.Spec.Interfaces[0], err)
 	}
 	return found, nil
+}
+
+// belongings are what the host has on a NIC that the plan of a part moves.
+func (e Edges) belongings(ctx context.Context, in nodeplan.Input) (host.Belongings, error) {
+	nic, moves := in.Moves()
+	if !moves {
+		return host.Belongings{}, nil
+	}
+	has, err := e.Mover.Belongings(ctx, nic)
+	if err != nil {
+		return has, fmt.Errorf("look at what %s has: %w", nic, err)
+	}
+	return has, nil
 }
 
 // shield keeps NetworkManager from the devices that we make, before they are.

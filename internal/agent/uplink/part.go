@@ -74,7 +74,7 @@ func (s *scene) stands(part *kubeovnv1.ProviderNetworkNode) *host.Uplink {
 func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode, stands *host.Uplink) (verdict, error) {
 	provider := part.Spec.ProviderNetwork
 	if part.DeletionTimestamp != nil {
-		if err := u.release(ctx, provider); err != nil {
+		if err := u.release(ctx, s, provider); err != nil {
 			return verdict{phase: kubeovnv1.PhaseFailed, reason: reasonOf(err), message: err.Error()}, err
 		}
 		return verdict{phase: kubeovnv1.PhaseReleased, message: "nothing of ours is left on the NIC"}, nil
@@ -82,9 +82,15 @@ func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderN
 	if !u.Edges.Switch.Connected() {
 		return verdict{phase: kubeovnv1.PhasePending, stands: stands, reason: kubeovnv1.ReasonOVSUnavailable, message: "the Open_vSwitch database of this node cannot be reached, and all stays as it is: see the ovs-ovn pod on this node"}, nil
 	}
+	if err := u.finish(ctx, s, provider); err != nil {
+		return verdict{phase: kubeovnv1.PhaseFailed, reason: reasonOf(err), message: err.Error()}, err
+	}
 	in := s.input(part, u.Options, u.Userspace())
 	var err error
-	if in.Lent, err = u.Edges.lent(ctx, s, part); err != nil {
+	if in.Lent, err = u.Edges.lent(ctx, s, part); err == nil {
+		in.Has, err = u.Edges.belongings(ctx, in)
+	}
+	if err != nil {
 		return verdict{phase: kubeovnv1.PhasePending, message: err.Error()}, err
 	}
 	result, problem := nodeplan.Plan(in)
@@ -166,7 +172,7 @@ func (u *Uplinks) carryOut(ctx context.Context, s *scene, part *kubeovnv1.Provid
 		}
 		log.FromContext(ctx).Info("carrying out the plan of an uplink", "provider", provider, "plan", result.Plan.Text())
 	}
-	if err := u.Edges.Journal.Settle(ctx, provider, result.Plan); err != nil {
+	if err := u.settle(ctx, s, provider, result.Plan); err != nil {
 		if entries, blind := u.Edges.Journal.Entries(); blind == nil {
 			s.entries = entries // what stood stands still, or was rolled back
 		}
@@ -238,8 +244,10 @@ func (u *Uplinks) inform(ctx context.Context, s *scene, v *verdict) (err error) 
 func reasonOf(err error) string {
 	var step *steps.StepError
 	switch {
-	case errors.Is(err, host.ErrKernelUnsupported):
+	case errors.Is(err, host.ErrKernelUnsupported), errors.Is(err, host.ErrTakeoverUnsupported):
 		return kubeovnv1.ReasonKernelUnsupported
+	case errors.Is(err, host.ErrConnectivityLost):
+		return kubeovnv1.ReasonConnectivityLost
 	case errors.As(err, &step) && isOfSwitch(step.Step.Action):
 		return kubeovnv1.ReasonOVSUnavailable
 	}

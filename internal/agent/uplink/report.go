@@ -85,14 +85,14 @@ func (r reporter) status(s *scene, part *kubeovnv1.ProviderNetworkNode, v verdic
 	}
 	if v.result != nil {
 		status.Attachment = kubeovnv1.Attachment(v.result.Uplink.Attachment)
-		status.Plan, status.PlanHash = v.result.Plan.Text(), v.result.Plan.Hash()
+		status.Plan, status.PlanHash = v.result.Story, v.result.Plan.Hash()
 	}
 	if v.phase == kubeovnv1.PhaseReady {
-		status.Message = "the NIC has joined" + limits(v.state)
+		status.Message = strings.Join(append([]string{"the NIC has joined" + limits(v.state)}, v.result.Notes...), "; ")
 	}
 	for _, nic := range part.Spec.Interfaces {
-		if link, found := s.host.Link(nic); found {
-			status.Interfaces = append(status.Interfaces, interfaceStatus(link, v))
+		if link, found := s.link(nic, v.stands); found {
+			status.Interfaces = append(status.Interfaces, interfaceStatus(nic, link, v))
 		}
 	}
 	status.Conditions = r.conditions(part, status, v)
@@ -107,11 +107,19 @@ func limits(state host.UplinkState) string {
 	return text
 }
 
-func interfaceStatus(link host.Link, v verdict) kubeovnv1.UplinkStatus {
-	status := kubeovnv1.UplinkStatus{
-		Name: link.Name, MAC: link.MAC.String(), MTU: int32(link.MTU), Carrier: link.Carrier, State: kubeovnv1.UplinkDown,
+// link is a NIC, by whatever name it has in what stands.
+func (s *scene) link(nic string, stands *host.Uplink) (host.Link, bool) {
+	if stands != nil && stands.NIC == nic {
+		return s.host.NIC(*stands)
 	}
-	if v.stands == nil || v.stands.NIC != link.Name {
+	return s.host.Link(nic)
+}
+
+func interfaceStatus(nic string, link host.Link, v verdict) kubeovnv1.UplinkStatus {
+	status := kubeovnv1.UplinkStatus{
+		Name: nic, MAC: link.MAC.String(), MTU: int32(link.MTU), Carrier: link.Carrier, State: kubeovnv1.UplinkDown,
+	}
+	if v.stands == nil || v.stands.NIC != nic {
 		return status
 	}
 	status.Attachment = kubeovnv1.Attachment(v.stands.Attachment)

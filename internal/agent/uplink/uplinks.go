@@ -117,7 +117,7 @@ func (u *Uplinks) Leave(ctx context.Context) error {
 	scene := &scene{entries: entries}
 	errs := []error{err, u.survey(ctx, scene)}
 	for provider := range scene.entries {
-		errs = append(errs, u.release(ctx, provider))
+		errs = append(errs, u.release(ctx, scene, provider))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("take the uplinks out of their provider networks: %w", err)
@@ -200,7 +200,7 @@ func (u *Uplinks) sweep(ctx context.Context, s *scene) error {
 	var errs []error
 	for provider := range s.entries {
 		if !slices.ContainsFunc(s.parts, func(p kubeovnv1.ProviderNetworkNode) bool { return p.Spec.ProviderNetwork == provider }) {
-			errs = append(errs, u.release(ctx, provider))
+			errs = append(errs, u.release(ctx, s, provider))
 		}
 	}
 	if len(s.staying()) > 0 || len(s.entries) == 0 || errors.Join(errs...) != nil {
@@ -211,14 +211,4 @@ func (u *Uplinks) sweep(ctx context.Context, s *scene) error {
 		_, err = u.Edges.NetworkManager.Keep(ctx)
 	}
 	return err
-}
-
-func (u *Uplinks) release(ctx context.Context, provider string) error {
-	u.holds.forget(provider)
-	u.questions.forget(provider)
-	u.standing.note(provider, verdict{phase: kubeovnv1.PhaseReleased})
-	if err := u.Edges.Journal.Settle(ctx, provider, host.Plan{}); err != nil {
-		return fmt.Errorf("take the uplink out of provider network %s: %w", provider, err)
-	}
-	return nil
 }

@@ -45,15 +45,17 @@ type machine struct {
 	followed  int
 	undone    int
 	lent      []string
+	has       host.Belongings
 }
 
-func (m *machine) Snapshot(context.Context) (host.Snapshot, error)       { return m.snapshot, nil }
-func (m *machine) Lent(context.Context, string) ([]string, error)        { return m.lent, nil }
-func (m *machine) Bridges() []host.Installed                             { return nil }
-func (m *machine) Connected() bool                                       { return m.connected }
-func (m *machine) Before(context.Context, host.Step) (string, error)     { return "", nil }
-func (m *machine) Supported() error                                      { return m.supported }
-func (m *machine) Devices(context.Context) ([]host.ManagedDevice, error) { return m.managed, nil }
+func (m *machine) Snapshot(context.Context) (host.Snapshot, error)             { return m.snapshot, nil }
+func (m *machine) Lent(context.Context, string) ([]string, error)              { return m.lent, nil }
+func (m *machine) Belongings(context.Context, string) (host.Belongings, error) { return m.has, nil }
+func (m *machine) Bridges() []host.Installed                                   { return nil }
+func (m *machine) Connected() bool                                             { return m.connected }
+func (m *machine) Before(context.Context, host.Step) (string, error)           { return "", nil }
+func (m *machine) Supported() error                                            { return m.supported }
+func (m *machine) Devices(context.Context) ([]host.ManagedDevice, error)       { return m.managed, nil }
 func (m *machine) Follow(context.Context, host.Uplink) ([]string, error) {
 	m.followed++
 	return m.mended, nil
@@ -122,6 +124,8 @@ type stage struct {
 var actions = []host.Action{
 	host.ActionBridge, host.ActionPair, host.ActionIsolate, host.ActionJoin, host.ActionLoad,
 	host.ActionFilter, host.ActionPromisc, host.ActionUp, host.ActionMapping,
+	host.ActionWitness, host.ActionHold, host.ActionRename, host.ActionDress, host.ActionCopy, host.ActionSwitch, host.ActionBare,
+	host.ActionRelease, host.ActionConfirm, host.ActionKeep,
 }
 
 func newStage(t *testing.T, objects ...client.Object) *stage {
@@ -151,7 +155,7 @@ func newStage(t *testing.T, objects ...client.Object) *stage {
 	s := &stage{T: t, machine: m, api: api, events: events.NewFakeRecorder(100), now: time.Unix(1e9, 0), journal: folder}
 	s.uplinks = &Uplinks{
 		Node: "n1", Options: nodeplan.Options{Mark: host.UplinkMark}, Client: api, Events: s.events,
-		Edges:     Edges{Kernel: m, Switch: m, NetworkManager: network{m}, Taps: taps{m}, Prober: m, Journal: journal},
+		Edges:     Edges{Kernel: m, Switch: m, NetworkManager: network{m}, Taps: taps{m}, Prober: m, Mover: m, Journal: journal},
 		Userspace: func() bool { return false }, Now: func() time.Time { return s.now },
 	}
 	return s
@@ -310,7 +314,7 @@ func TestProblemsAreToldAndTouchNothing(t *testing.T) {
 	}
 	s.machine.snapshot.Links = append(s.machine.snapshot.Links, host.Link{Name: "eth9", Index: 9, MTU: 1500})
 	s.expect("lan.n1", kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn)
-	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.Attachment = kubeovnv1.AttachmentTakeover })
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.LoopProtection = kubeovnv1.LoopRSTP })
 	s.expect("lan.n1", kubeovnv1.PhaseFailed, kubeovnv1.ReasonUnsupported)
 	if len(s.machine.done) != 0 {
 		t.Errorf("done %v", s.machine.done)

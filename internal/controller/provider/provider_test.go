@@ -338,13 +338,13 @@ func TestWhatIsNotBuiltIsNotDone(t *testing.T) {
 	w.told("net1 Unsupported")
 	w.change(pn, func() { pn.Spec.DefaultInterface = "eth1" })
 	w.part("net1.n1", exists)
-	w.change(pn, func() { pn.Spec.Attachment = kubeovnv1.AttachmentTakeover })
+	w.change(pn, func() { pn.Spec.Mode = kubeovnv1.UplinkLACP })
 	get(w, "net1", pn, func(pn *kubeovnv1.ProviderNetwork) bool {
 		return slices.ContainsFunc(pn.Status.Conditions, func(c kubeovnv1.ProviderNetworkCondition) bool {
 			return c.Type == "Ready" && c.Reason == "Unsupported" && c.ObservedGeneration == pn.Generation
 		})
 	})
-	if part := w.part("net1.n1", exists); part.Spec.Attachment != "" {
+	if part := w.part("net1.n1", exists); part.Spec.Mode != "" {
 		t.Errorf("%+v", part.Spec)
 	}
 	w.create(network("net2", "eth1"))

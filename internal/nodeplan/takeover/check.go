@@ -21,14 +21,13 @@ const share = ": use attachment Shared, which leaves the NIC as it is"
 // checkBuilt refuses what would need parts that are not there yet, and a datapath
 // whose bridges are gone whenever ovs-vswitchd is: the node would be, too.
 func checkBuilt(in Input) *plan.Problem {
-	spec, message := in.Node.Spec, ""
+	link, _ := in.Link()
+	message := ""
 	switch {
 	case in.Userspace:
 		message = "in the userspace datapath the node's network would end with ovs-vswitchd" + share
-	case slices.Contains(in.Managed, in.nic()):
+	case slices.Contains(in.Managed, link.Name):
 		message = in.nic() + " is managed by NetworkManager, whose devices are not taken over yet" + share
-	case len(spec.VlanInterfaces) > 0 || spec.PreserveVlanInterfaces:
-		message = "vlanInterfaces and preserveVlanInterfaces are not built yet" + share
 	}
 	if message == "" {
 		return nil
@@ -36,13 +35,13 @@ func checkBuilt(in Input) *plan.Problem {
 	return in.problem(kubeovnv1.ReasonUnsupported, message)
 }
 
-// checkNames wants the NIC's other name to be free.
+// checkNames wants the NIC's other name to be free, or the bridge's that goes for it.
 func checkNames(in Input) *plan.Problem {
 	device := host.BridgeOf(in.provider())
-	if !in.Node.Spec.ExchangeLinkName || slices.ContainsFunc(in.Host.Bridges, func(b host.Installed) bool { return b.Name == in.nic() }) {
-		return nil
-	}
-	if _, taken := in.Host.Link(device); !taken {
+	link, taken := in.Host.Link(device)
+	nic, _ := in.Link()
+	goes := slices.ContainsFunc(in.Stands.Steps, func(s host.Step) bool { return s.Uplink.Bridge == device })
+	if !in.Node.Spec.ExchangeLinkName || !taken || link.Index == nic.Index || goes {
 		return nil
 	}
 	return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("%s would be named %s, which is there already: rename that, or name the provider network otherwise", in.nic(), device))
@@ -51,11 +50,13 @@ func checkNames(in Input) *plan.Problem {
 // checkNIC refuses a NIC that cannot be a port of Open vSwitch's without loss to
 // somebody else.
 func checkNIC(in Input) *plan.Problem {
-	link, _ := in.link()
+	link, _ := in.Link()
 	var reason string
 	switch {
 	case link.Kind == "bridge":
 		reason = "is a Linux bridge"
+	case link.Kind == "openvswitch" || link.Kind == "tuntap":
+		reason = "is made by a program that reads it" // ours could not be told from it
 	case link.Master != "" && link.Master != "ovs-system":
 		reason = "is a port of " + link.Master
 	case len(in.above()) > 0:
@@ -68,19 +69,18 @@ func checkNIC(in Input) *plan.Problem {
 
 // above are the devices on the NIC that would hear nothing any more. VLANs still
 // do: the kernel takes their frames before Open vSwitch.
-func (in Input) above() (out []string) {
-	for _, name := range in.Host.Uppers(in.nic()) {
-		if upper, _ := in.Host.Link(name); upper.Kind != "vlan" {
-			out = append(out, name)
-		}
-	}
-	return out
+func (in Input) above() []string {
+	return append(in.uppers(func(kind string) bool { return kind != "vlan" }), in.Lent...)
 }
 
-func (in Input) vlans() (out []string) {
-	link, _ := in.link()
-	for _, name := range in.Host.Uppers(link.Name) {
-		if upper, _ := in.Host.Link(name); upper.Kind == "vlan" {
+func (in Input) vlans() []string {
+	return in.uppers(func(kind string) bool { return kind == "vlan" })
+}
+
+func (in Input) uppers(of func(kind string) bool) (out []string) {
+	nic, _ := in.Link()
+	for _, name := range in.Host.Uppers(nic.Name) {
+		if upper, _ := in.Host.Link(name); of(upper.Kind) {
 			out = append(out, name)
 		}
 	}

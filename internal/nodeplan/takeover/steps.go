@@ -26,6 +26,16 @@ func Steps(up host.Uplink) host.Plan {
 	return planOf(up, append(actions, host.ActionConfirm, host.ActionMapping)...)
 }
 
+// Own is the plan by which a takeover that Kube-OVN made becomes ours, of which
+// every step is done already. Ours can be taken back, and done again after a boot.
+// It is not ok of a plan that keeps nothing.
+func Own(kept host.Plan) (own host.Plan, ok bool) {
+	if len(kept.Steps) == 0 || kept.Steps[0].Action != host.ActionKeep {
+		return host.Plan{}, false
+	}
+	return Steps(kept.Steps[0].Uplink), true
+}
+
 func planOf(up host.Uplink, actions ...host.Action) (out host.Plan) {
 	for _, action := range actions {
 		out.Steps = append(out.Steps, host.Step{Action: action, Uplink: up})

@@ -2,6 +2,7 @@ package takeover
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"hawser/internal/host"
@@ -14,17 +15,28 @@ func (r *Result) Story() string {
 	var out strings.Builder
 	for i, step := range r.Plan.Steps {
 		fmt.Fprintf(&out, "%d. %s\n", i+1, step.Text())
-		for _, line := range r.about(step.Action) {
+		for _, line := range shortened(r.about(step.Action)) {
 			out.WriteString("     " + line + "\n")
 		}
 		if undoing := step.Undoing(); undoing != "" {
 			out.WriteString("   undone: " + undoing + "\n")
 		}
 	}
-	for _, name := range r.Stays {
-		fmt.Fprintf(&out, "%s stays on the NIC: pods get nothing of its VLAN\n", name)
+	for _, note := range r.Notes() {
+		out.WriteString(note + "\n")
 	}
 	return out.String()
+}
+
+// Notes are what people have to know of a takeover that stands.
+func (r *Result) Notes() (out []string) {
+	for _, name := range r.Stays {
+		out = append(out, name+" stays on the NIC: pods get nothing of its VLAN")
+	}
+	for _, name := range r.Absent {
+		out = append(out, name+" of vlanInterfaces is not on this node")
+	}
+	return out
 }
 
 // about is what of the NIC's belongings a step is about.
@@ -39,4 +51,15 @@ func (r *Result) about(action host.Action) []string {
 		part.Routes = r.has.Routes
 	}
 	return part.Lines()
+}
+
+// told is how much of a NIC's belongings is told of a step: a router may have
+// thousands of routes.
+const told = 50
+
+func shortened(lines []string) []string {
+	if len(lines) <= told {
+		return lines
+	}
+	return append(slices.Clip(lines[:told]), fmt.Sprintf("and %d more", len(lines)-told))
 }

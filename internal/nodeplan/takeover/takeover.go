@@ -17,7 +17,11 @@ type Input struct {
 	// Has is what the NIC has. After a takeover that is next to nothing.
 	Has host.Belongings
 	// Managed are the devices that NetworkManager manages.
-	Managed   []string
+	Managed []string
+	// Lent are the devices in other network namespaces that stand on the NIC.
+	Lent []string
+	// Stands is what was carried out of the provider network, or begun.
+	Stands    host.Plan
 	Userspace bool // the datapath runs in ovs-vswitchd
 }
 
@@ -27,14 +31,16 @@ type Result struct {
 	Plan   host.Plan
 	// Kept tells that Kube-OVN has done it already, and nothing is changed.
 	Kept bool
-	// Stays are the devices on the NIC that are left where they are.
-	Stays []string
-	has   host.Belongings
+	// Stays are the VLAN sub-interfaces, which the host keeps where they are: all of
+	// them, whether vlanInterfaces names them or not. Absent are those that it names
+	// and the node has not.
+	Stays, Absent []string
+	has           host.Belongings
 }
 
 // Plan says how the NIC is taken over, or why it cannot be.
 func Plan(in Input) (*Result, *plan.Problem) {
-	if bridge, found := in.kept(); found {
+	if bridge, found := in.Kept(); found {
 		up := in.uplink(bridge.Name != host.BridgeOf(in.provider()))
 		return &Result{Uplink: up, Plan: planOf(up, host.ActionKeep, host.ActionMapping), Kept: true}, nil
 	}
@@ -44,12 +50,17 @@ func Plan(in Input) (*Result, *plan.Problem) {
 		}
 	}
 	up := in.uplink(in.Node.Spec.ExchangeLinkName)
-	return &Result{Uplink: up, Plan: Steps(up), Stays: in.vlans(), has: in.Has}, nil
+	return &Result{Uplink: up, Plan: Steps(up), Stays: in.vlans(), Absent: in.absent(), has: in.Has}, nil
 }
 
-// kept finds the bridge that a Kube-OVN made of the NIC: it has Kube-OVN's mark and
+func (in Input) absent() []string {
+	stay := in.vlans()
+	return slices.DeleteFunc(slices.Clone(in.Node.Spec.VlanInterfaces), func(name string) bool { return slices.Contains(stay, name) })
+}
+
+// Kept finds the bridge that a Kube-OVN made of the NIC: it has Kube-OVN's mark and
 // no owner, and the NIC, under one of its two names, as its port.
-func (in Input) kept() (host.Installed, bool) {
+func (in Input) Kept() (host.Installed, bool) {
 	own := host.BridgeOf(in.provider())
 	for _, bridge := range in.Host.Bridges {
 		plain := bridge.Name == own && slices.Contains(bridge.Ports, in.nic())
@@ -65,19 +76,25 @@ func (in Input) nic() string { return in.Node.Spec.Interfaces[0] }
 
 func (in Input) provider() string { return in.Node.Spec.ProviderNetwork }
 
-// link is the NIC, under the name that it has now.
-func (in Input) link() (host.Link, bool) {
-	for _, bridge := range in.Host.Bridges {
-		device := host.BridgeOf(in.provider())
-		if bridge.Name == in.nic() && slices.Contains(bridge.Ports, device) {
-			return in.Host.Link(device)
-		}
+// Link is the NIC, under the name that it has now.
+func (in Input) Link() (host.Link, bool) {
+	if !in.Exchanged() {
+		return in.Host.Link(in.nic())
 	}
-	return in.Host.Link(in.nic())
+	return in.Host.NIC(host.Uplink{Provider: in.provider(), NIC: in.nic(), Attachment: host.AttachTakeover, Exchange: true})
+}
+
+// Exchanged tells whether NIC and bridge may have exchanged their names: by the
+// journal, if only half-way, or by Open vSwitch.
+func (in Input) Exchanged() bool {
+	begun := slices.ContainsFunc(in.Stands.Steps, func(s host.Step) bool { return s.Uplink.NIC == in.nic() && s.Uplink.Exchange })
+	return begun || slices.ContainsFunc(in.Host.Bridges, func(b host.Installed) bool {
+		return b.Name == in.nic() && slices.Contains(b.Ports, host.BridgeOf(in.provider()))
+	})
 }
 
 func (in Input) uplink(exchange bool) host.Uplink {
-	link, _ := in.link()
+	link, _ := in.Link()
 	up := host.Uplink{
 		Provider: in.provider(), NIC: in.nic(), Index: link.Index, Attachment: host.AttachTakeover,
 		Bridge: host.BridgeOf(in.provider()), MTU: link.MTU, MAC: link.MAC, Exchange: exchange, Userspace: in.Userspace,

@@ -29,14 +29,23 @@ func checkName(in Input) *plan.Problem {
 		return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("%q cannot name a provider network: its bridge %s is reserved or too long", name, bridge))
 	}
 	for _, have := range in.Host.Bridges {
-		if have.Name == bridge && have.Owner != Owner(name) {
+		if have.Name == bridge && have.Owner != Owner(name) && !in.inherits(have) {
 			return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("bridge %s is on this node and not ours: remove it, or name the provider network otherwise", bridge))
 		}
 	}
-	if link, found := in.Host.Link(bridge); found && !in.bridged(bridge) && link.Kind != "openvswitch" && link.Kind != "tuntap" {
+	nic, _ := in.Link()
+	if link, found := in.Host.Link(bridge); found && link.Index != nic.Index && !in.bridged(bridge) && link.Kind != "openvswitch" && link.Kind != "tuntap" {
 		return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("a device named %s is on this node and not ours: rename it, or name the provider network otherwise", bridge))
 	}
 	return nil
+}
+
+// inherits tells whether a bridge is what a Kube-OVN made of the NIC and is to stay,
+// or was noted to be that.
+func (in Input) inherits(bridge host.Installed) bool {
+	kept, found := in.takeover().Kept()
+	stays := found && kept.Name == bridge.Name && in.takesOver()
+	return bridge.KubeOVN && (stays || in.standing() == host.AttachTakeover)
 }
 
 func (in Input) bridged(name string) bool {
@@ -57,12 +66,6 @@ func checkBuilt(in Input) *plan.Problem {
 		message = fmt.Sprintf("mode %s is not built yet: let the host make the bond, and name it", spec.Mode)
 	case spec.LoopProtection == kubeovnv1.LoopRSTP:
 		message = "loopProtection RSTP is not built yet; one interface needs none"
-	case spec.Attachment == kubeovnv1.AttachmentTakeover:
-		message = "attachment Takeover is not built yet: Shared leaves the NIC its addresses"
-	case spec.ExchangeLinkName:
-		message = "exchangeLinkName is not built yet, as it needs attachment Takeover: Shared leaves the NIC its name"
-	case len(spec.VlanInterfaces) > 0 || spec.PreserveVlanInterfaces:
-		message = "vlanInterfaces and preserveVlanInterfaces are not built yet, as they need attachment Takeover: Shared leaves sub-interfaces where they are"
 	}
 	if message == "" {
 		return nil
@@ -76,7 +79,7 @@ func checkNIC(in Input) *plan.Problem {
 	if in.excluded() {
 		return in.problem(kubeovnv1.ReasonInterfaceExcluded, nic+" is excluded by the agent's flag --nic-exclude")
 	}
-	link, found := in.Host.Link(nic)
+	link, found := in.Link()
 	if !found {
 		message := nic + " is not on this node; it joins as soon as it appears"
 		if in.Node.Spec.AutoCreateVlanSubinterfaces {
@@ -89,7 +92,7 @@ func checkNIC(in Input) *plan.Problem {
 		return in.problem(kubeovnv1.ReasonInterfaceInUse, nic+" is the loopback")
 	case attachment.IsOwner(link.Alias):
 		return in.problem(kubeovnv1.ReasonInterfaceInUse, nic+" is the cable of a pod")
-	case host.IsOwn(nic) || in.bridged(nic) || slices.ContainsFunc(ours, func(prefix string) bool { return strings.HasPrefix(nic, prefix) }):
+	case host.IsOwn(nic) || in.bridged(nic) && !in.takeover().Exchanged() || slices.ContainsFunc(ours, func(prefix string) bool { return strings.HasPrefix(nic, prefix) }):
 		return in.problem(kubeovnv1.ReasonInterfaceInUse, nic+" belongs to the pod network itself")
 	}
 	return nil
@@ -99,7 +102,7 @@ func checkNIC(in Input) *plan.Problem {
 // provider network: the one where it stands, else the older one.
 func checkHolder(in Input) *plan.Problem {
 	nic := in.nic()
-	link, _ := in.Host.Link(nic)
+	link, _ := in.Link()
 	if master, found := in.Host.Link(link.Master); found && (master.Kind == "bond" || master.Kind == "team") {
 		return in.problem(kubeovnv1.ReasonInterfaceInUse, fmt.Sprintf("%s is a member of %s: name that", nic, master.Name))
 	}
@@ -140,13 +143,9 @@ func older(a, b *kubeovnv1.ProviderNetworkNode) bool {
 
 // obstacle says why a NIC cannot be a port of the bridge; "" if it can.
 func (in Input) obstacle() string {
-	nic := in.nic()
-	link, _ := in.Host.Link(nic)
-	if bridge, found := in.Host.BridgeWith(nic); found {
-		if bridge.Owner == Owner(in.provider()) {
-			return "" // it is one already
-		}
-		return "is a port of " + bridge.Name
+	link, _ := in.Link()
+	if bridge, found := in.Host.BridgeWith(link.Name); found {
+		return in.otherPort(bridge)
 	}
 	if link.Master != "" {
 		return "is a port of " + link.Master
@@ -154,16 +153,30 @@ func (in Input) obstacle() string {
 	if link.Kind == "bridge" || link.Kind == "team" {
 		return "is a " + link.Kind
 	}
-	if above := in.Host.Uppers(nic); len(above) > 0 {
+	if above := in.Host.Uppers(link.Name); len(above) > 0 {
 		return "has " + strings.Join(above, ", ") + " on top"
 	}
 	if len(in.Lent) > 0 {
 		return "has " + strings.Join(in.Lent, ", ") + " on top, in other network namespaces"
 	}
-	for _, address := range in.Host.Addresses {
-		if address.Link == nic {
-			return "has addresses of the host"
-		}
+	return in.addressed(link.Name)
+}
+
+// otherPort is about a NIC that is a port of a bridge already. Once it was taken
+// over, its addresses come back to it.
+func (in Input) otherPort(bridge host.Installed) string {
+	switch {
+	case bridge.Owner != Owner(in.provider()):
+		return "is a port of " + bridge.Name
+	case in.standing() == host.AttachTakeover:
+		return in.addressed(bridge.Name)
+	}
+	return ""
+}
+
+func (in Input) addressed(link string) string {
+	if slices.ContainsFunc(in.Host.Addresses, func(a host.Address) bool { return a.Link == link }) {
+		return "has addresses of the host"
 	}
 	return ""
 }

@@ -7,8 +7,8 @@
 //
 // It is pure. What it refuses it refuses before anything is touched: a NIC that
 // does not exist, that is excluded, that is ours or somebody else's. It does not
-// decide whether a plan may be carried out now, and it never plans to change
-// what the host itself has on a NIC.
+// decide whether a plan may be carried out now. What the host itself has on a NIC
+// changes in a takeover only, which package nodeplan/takeover plans.
 package uplink
 
 import (
@@ -18,6 +18,7 @@ import (
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
 	"hawser/internal/logical"
+	"hawser/internal/nodeplan/takeover"
 	"hawser/internal/plan"
 )
 
@@ -40,7 +41,9 @@ type Input struct {
 	Managed []string
 	// Lent are the devices in other network namespaces that stand on the NIC; of
 	// one that has joined nobody asks.
-	Lent      []string
+	Lent []string
+	// Has is what the host has on the NIC. Only a takeover asks (Input.Moves).
+	Has       host.Belongings
 	Userspace bool // the datapath runs in ovs-vswitchd
 }
 
@@ -48,11 +51,15 @@ type Input struct {
 type Result struct {
 	Uplink host.Uplink
 	Plan   host.Plan
+	// Story is the plan for people, with what it is about at the moment, and Notes
+	// are what they have to know of it once it stands.
+	Story string
+	Notes []string
 }
 
 // Plan says how the node joins, or why it cannot.
 func Plan(in Input) (*Result, *plan.Problem) {
-	for _, check := range []func(Input) *plan.Problem{checkName, checkBuilt, checkNIC, checkHolder} {
+	for _, check := range []func(Input) *plan.Problem{checkBuilt, checkName, checkNIC, checkHolder} {
 		if problem := check(in); problem != nil {
 			return nil, problem
 		}
@@ -61,8 +68,12 @@ func Plan(in Input) (*Result, *plan.Problem) {
 	if problem != nil {
 		return nil, problem
 	}
+	if attachment == host.AttachTakeover {
+		return in.takeOver()
+	}
 	up := in.uplink(attachment)
-	return &Result{Uplink: up, Plan: steps(up)}, nil
+	wanted := steps(up)
+	return &Result{Uplink: up, Plan: wanted, Story: wanted.Text()}, nil
 }
 
 // nic is the one NIC that joins; checkBuilt has seen that there is no other.
@@ -71,10 +82,10 @@ func (in Input) nic() string { return in.Node.Spec.Interfaces[0] }
 func (in Input) provider() string { return in.Node.Spec.ProviderNetwork }
 
 func (in Input) uplink(attachment host.Attachment) host.Uplink {
-	link, _ := in.Host.Link(in.nic())
-	up := host.Uplink{Provider: in.provider(), NIC: link.Name, Attachment: attachment, Bridge: host.BridgeOf(in.provider())}
+	link, _ := in.Link()
+	up := host.Uplink{Provider: in.provider(), NIC: in.nic(), Attachment: attachment, Bridge: host.BridgeOf(in.provider())}
 	if attachment == host.AttachShared {
-		up = host.SharedUplink(in.provider(), link.Name)
+		up = host.SharedUplink(in.provider(), in.nic())
 		up.Mark, up.TrustPods = in.Options.Mark, in.Node.Spec.TrustPods
 	}
 	up.Index, up.MTU, up.Userspace = link.Index, link.MTU, in.Userspace
@@ -90,6 +101,8 @@ func steps(up host.Uplink) host.Plan {
 		actions = sharedActions(up)
 	case up.NIC == "":
 		actions = []host.Action{host.ActionBridge, host.ActionMapping} // a stray whose NIC is gone
+	case up.Attachment == host.AttachTakeover:
+		return takeover.Steps(up)
 	}
 	out := host.Plan{}
 	for _, action := range actions {
@@ -130,18 +143,28 @@ func attach(in Input) (host.Attachment, *plan.Problem) {
 	case kubeovnv1.AttachmentShared:
 		return host.AttachShared, nil
 	}
-	if standing, found := standingOn(in.Stands[in.provider()], in.nic()); found {
+	standing := in.standing()
+	switch {
+	case in.takesOver():
+		return host.AttachTakeover, nil
+	case standing != "":
 		return standing, nil
-	}
-	if obstacle == "" && !slices.Contains(in.Managed, in.nic()) {
+	case obstacle == "" && !slices.Contains(in.Managed, in.nic()):
 		return host.AttachPort, nil
 	}
 	return host.AttachShared, nil
 }
 
+// standing is how the NIC has joined already; "" where it has not.
+func (in Input) standing() host.Attachment {
+	attachment, _ := standingOn(in.Stands[in.provider()], in.nic())
+	return attachment
+}
+
+// standingOn finds a NIC by either of the names that a takeover may give it.
 func standingOn(stands host.Plan, nic string) (host.Attachment, bool) {
 	for _, step := range stands.Steps {
-		if step.Uplink.NIC == nic {
+		if step.Uplink.NIC == nic || step.Uplink.Device() == nic {
 			return step.Uplink.Attachment, true
 		}
 	}
@@ -161,16 +184,20 @@ func (in Input) problem(reason, message string) *plan.Problem {
 }
 
 // Renew is a plan that stands, for the NIC as it is now: after a boot its index
-// is another. It is not ok while the NIC is not there.
+// is another, and what Kube-OVN had made of it is undone, which is ours to do again
+// then. It is not ok while the NIC is not there.
 func Renew(stands host.Plan, on host.Snapshot) (now host.Plan, ok bool) {
 	now.Steps = slices.Clone(stands.Steps)
 	for i := range now.Steps {
 		up := &now.Steps[i].Uplink
-		link, found := on.Link(up.NIC)
+		link, found := on.NIC(*up)
 		if !found {
 			return now, false
 		}
 		up.Index, up.MTU = link.Index, link.MTU
+		if up.Attachment == host.AttachTakeover {
+			up.MAC = link.MAC
+		}
 	}
-	return now, true
+	return again(now, on), true
 }

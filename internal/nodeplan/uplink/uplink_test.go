@@ -25,7 +25,9 @@ type document struct {
 	Stands    []struct {
 		Provider, NIC string
 		Attachment    host.Attachment
+		Exchange      bool
 	}
+	Has     host.Belongings
 	Bridges []host.Installed
 	Links   []struct {
 		Name, Kind, Parent, Master, Alias string
@@ -63,6 +65,9 @@ func text(in Input, nodes []kubeovnv1.ProviderNetworkNode) string {
 			continue
 		}
 		fmt.Fprintf(&out, "%s, MTU %d, mark %#x\n%s\n", result.Uplink.Attachment, result.Uplink.MTU, result.Uplink.Mark, result.Plan.Text())
+		if result.Uplink.Attachment == host.AttachTakeover {
+			fmt.Fprintf(&out, "undone: %d steps, notes %q\n\n", strings.Count(result.Story, "undone: "), result.Notes)
+		}
 	}
 	return out.String()
 }
@@ -72,7 +77,7 @@ func load(t *testing.T, path string) (Input, []kubeovnv1.ProviderNetworkNode) {
 	var doc document
 	golden.Read(t, path, &doc)
 	in := Input{
-		Options: Options{Exclude: doc.Exclude, Mark: host.UplinkMark}, Managed: doc.Managed, Lent: doc.Lent, Userspace: doc.Userspace,
+		Options: Options{Exclude: doc.Exclude, Mark: host.UplinkMark}, Managed: doc.Managed, Lent: doc.Lent, Has: doc.Has, Userspace: doc.Userspace,
 		Stands: map[string]host.Plan{}, Host: host.Snapshot{Bridges: doc.Bridges},
 	}
 	for i, link := range doc.Links {
@@ -85,7 +90,7 @@ func load(t *testing.T, path string) (Input, []kubeovnv1.ProviderNetworkNode) {
 		}
 	}
 	for _, stands := range doc.Stands {
-		in.Stands[stands.Provider] = steps(host.Uplink{Provider: stands.Provider, NIC: stands.NIC, Attachment: stands.Attachment})
+		in.Stands[stands.Provider] = steps(host.Uplink{Provider: stands.Provider, NIC: stands.NIC, Attachment: stands.Attachment, Exchange: stands.Exchange})
 	}
 	for i := range doc.Nodes {
 		doc.Nodes[i].Name = kubeovnv1.ProviderNetworkNodeName(doc.Nodes[i].Spec.ProviderNetwork, "n1")

@@ -87,17 +87,11 @@ func ProviderNetwork(network *v1.ProviderNetwork) (blocking, others []string) {
 		several = several || len(custom.Interfaces) > 1
 	}
 	blocking = paths(
-		// Who asks for a way of attaching does not want another done to his NIC.
-		field{"spec.attachment: Takeover", spec.Attachment == v1.AttachmentTakeover},
 		// Several NICs without protection close loops.
 		field{"several interfaces", several},
 		field{"spec.mode: " + string(spec.Mode), spec.Mode != "" && spec.Mode != v1.UplinkBridge},
 	)
 	others = paths(
-		// A shared NIC keeps its name and its sub-interfaces anyway.
-		field{"spec.exchangeLinkName", spec.ExchangeLinkName},
-		field{"spec.vlanInterfaces", len(spec.VlanInterfaces) > 0},
-		field{"spec.preserveVlanInterfaces", spec.PreserveVlanInterfaces},
 		field{"spec.autoCreateVlanSubinterfaces", spec.AutoCreateVlanSubinterfaces},
 	)
 	return blocking, others

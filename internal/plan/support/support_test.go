@@ -91,7 +91,7 @@ var withoutEffect = map[string][]string{
 	},
 	"ProviderNetwork": {
 		"defaultInterface", "defaultInterfaces", "customInterfaces", "excludeNodes", "nodeSelector",
-		"attachment", "mode", "rollout", "dryRun", "trustPods",
+		"attachment", "exchangeLinkName", "vlanInterfaces", "preserveVlanInterfaces", "mode", "rollout", "dryRun", "trustPods",
 		// with several NICs
 		"loopProtection",
 	},
@@ -118,9 +118,7 @@ func TestNoFieldForgotten(t *testing.T) {
 	}})
 	complete(t, reflect.TypeFor[v1.VpcSpec](), slices.Concat(blocking, others), nil)
 
-	_, others = support.ProviderNetwork(&v1.ProviderNetwork{Spec: v1.ProviderNetworkSpec{
-		ExchangeLinkName: true, VlanInterfaces: []string{"e.1"}, PreserveVlanInterfaces: true, AutoCreateVlanSubinterfaces: true,
-	}})
+	_, others = support.ProviderNetwork(&v1.ProviderNetwork{Spec: v1.ProviderNetworkSpec{AutoCreateVlanSubinterfaces: true}})
 	complete(t, reflect.TypeFor[v1.ProviderNetworkSpec](), others, withoutEffect["ProviderNetwork"])
 	_, others = support.Vlan(&v1.Vlan{Spec: v1.VlanSpec{ProviderInterfaceName: "e"}})
 	complete(t, reflect.TypeFor[v1.VlanSpec](), others, []string{"id", "provider", "vlanId"})
@@ -129,8 +127,8 @@ func TestNoFieldForgotten(t *testing.T) {
 func TestProviderNetwork(t *testing.T) {
 	cases := []struct{ name, spec, blocking, others string }{
 		{"all that is built", `{defaultInterface: eth1, customInterfaces: [{interfaces: [eth2], nodes: [n1]}], excludeNodes: [n2], attachment: Shared, mode: Bridge, loopProtection: RSTP, trustPods: true, dryRun: true, rollout: {paused: true}}`, "", ""},
-		{"what a shared NIC keeps anyway", `{defaultInterface: eth1, exchangeLinkName: true, vlanInterfaces: [eth1.7], preserveVlanInterfaces: true}`, "", "spec.exchangeLinkName spec.vlanInterfaces spec.preserveVlanInterfaces"},
-		{"takeover", `{defaultInterface: eth1, attachment: Takeover}`, "spec.attachment: Takeover", ""},
+		{"takeover", `{defaultInterface: eth1, attachment: Takeover, exchangeLinkName: true, vlanInterfaces: [eth1.7], preserveVlanInterfaces: true}`, "", ""},
+		{"a sub-interface made", `{defaultInterface: eth1.7, autoCreateVlanSubinterfaces: true}`, "", "spec.autoCreateVlanSubinterfaces"},
 		{"several by commas", `{defaultInterface: "eth1,eth2"}`, "several interfaces", ""},
 		{"several of a node", `{defaultInterface: eth1, customInterfaces: [{interfaces: [eth1, eth2], nodes: [n1]}]}`, "several interfaces", ""},
 		{"a bond", `{defaultInterfaces: [eth1, eth2], mode: LACP}`, "several interfaces spec.mode: LACP", ""},

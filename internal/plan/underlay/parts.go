@@ -80,6 +80,7 @@ func (in Input) shape(part *kubeovnv1.ProviderNetworkNode, node string) {
 	part.Spec = kubeovnv1.ProviderNetworkNodeSpec{
 		ProviderNetwork: pn.Name, Node: node, Interfaces: Interfaces(pn, node),
 		Attachment: pn.Spec.Attachment, Mode: pn.Spec.Mode, LoopProtection: pn.Spec.LoopProtection,
+		ExchangeLinkName: pn.Spec.ExchangeLinkName, VlanInterfaces: pn.Spec.VlanInterfaces, PreserveVlanInterfaces: pn.Spec.PreserveVlanInterfaces,
 		TrustPods: pn.Spec.TrustPods, DryRun: pn.Spec.DryRun,
 		ApprovedPlan: part.Spec.ApprovedPlan,
 	}
