@@ -325,3 +325,22 @@ func TestNodeHoldsFlowsOverARestart(t *testing.T) {
 		t.Error("flows were released by the clock")
 	}
 }
+
+// After a boot, a NIC that was taken over is out of its bridge before vswitchd runs:
+// the host has its addresses on it again. Ports of another kind stay.
+func TestNodeFreesNICsAfterABoot(t *testing.T) {
+	c := nodeOf(t, append(layers(t), pretendKernel(t)), "kernel")
+	for name, exchanged := range map[string]string{"br-lan": "false", "eth7": "true"} {
+		c.run("ovs-vsctl", "--no-wait", "add-br", name, "--", "set", "Bridge", name, "external_ids:exchange-link-name="+exchanged,
+			"--", "add-port", name, name+"-nic", "--", "add-port", name, name+"-in", "--", "set", "Interface", name+"-in", "type=internal")
+	}
+	c.run("ovs-vsctl", "--no-wait", "add-br", "br-port", "--", "add-port", "br-port", "eth8")
+	c.kill()
+	c.start()
+	c.eventually("", "healthy-ovs.sh")
+	for bridge, want := range map[string]string{"br-lan": "br-lan-in", "eth7": "eth7-in", "br-port": "eth8"} {
+		if got := c.run("ovs-vsctl", "list-ports", bridge); got != want {
+			t.Errorf("ports of %s are %q, want %q", bridge, got, want)
+		}
+	}
+}

@@ -83,6 +83,26 @@ settings() {
         -- "${offload[@]}"
 }
 
+# --- after a boot ---------------------------------------------------------
+
+# free_nics takes NICs that were taken over out of their bridges after a boot: the
+# host's own configuration has given them their addresses again, and vswitchd would
+# make the host deaf before the agent can move them. The agent does it all again,
+# in its order (docs/decisions/0014).
+free_nics() {
+    [ "$datapath" = kernel ] && [ ! -e /sys/class/net/ovs-system ] || return 0
+    local exchanged bridge port
+    for exchanged in true false; do
+        for bridge in $(vsctl --bare --columns=name find Bridge external_ids:exchange-link-name=$exchanged); do
+            for port in $(vsctl list-ports "$bridge"); do
+                [ "$(vsctl --if-exists get Interface "$port" type)" = '""' ] || continue
+                vsctl del-port "$bridge" "$port"
+                say "took $port out of $bridge until the agent has moved what the host has on it"
+            done
+        done
+    done
+}
+
 # --- flows over a restart -------------------------------------------------
 
 # flow_count is nothing while vswitchd does not answer, which is no error: its
@@ -163,6 +183,7 @@ choose_datapath
 prepare_database
 start_ovsdb
 settings
+free_nics
 start_vswitchd
 start_controller
 supervise

@@ -30,6 +30,9 @@ type Client struct {
 	wardrobe wardrobe
 	oracle   oracle
 	mover    mover
+	// confirmed are the NICs, by provider network and number, of which this process
+	// has seen that the bridge does what they did.
+	confirmed map[string]int
 }
 
 // Open takes the sockets. It needs CAP_NET_ADMIN, and CAP_NET_RAW to announce.
@@ -45,7 +48,7 @@ func Open(options Options) (*Client, error) {
 	rules, neighbours := ruling{door}, neighbourhood{door}
 	wardrobe, oracle := wardrobe{door, options.Patience}, oracle{neighbours, routes, options}
 	return &Client{
-		door: door, options: options,
+		door: door, options: options, confirmed: map[string]int{},
 		naming:   naming{door, addresses, rules},
 		wardrobe: wardrobe,
 		oracle:   oracle,

@@ -25,9 +25,9 @@ const childEnv = "HAWSER_TEST_TAKEOVER"
 
 // order is what the child has to do. Place 0 is never.
 type order struct {
-	Endpoint, Journal string
-	Plan              host.Plan
-	Place             int
+	Endpoint, Journal, Boot string
+	Plan                    host.Plan
+	Place                   int
 }
 
 func TestMain(m *testing.M) {
@@ -46,7 +46,7 @@ func obey(given string) error {
 	if err := json.Unmarshal([]byte(given), &o); err != nil {
 		return err
 	}
-	a, err := openAgent(context.Background(), o.Endpoint, o.Journal, func(edge steps.Edge) steps.Edge {
+	a, err := openAgent(context.Background(), o, func(edge steps.Edge) steps.Edge {
 		return &mortal{Edge: edge, left: &o.Place, end: func() error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) }}
 	})
 	if err != nil {
@@ -91,7 +91,7 @@ func (m *mortal) Undo(ctx context.Context, step host.Step) error {
 // child runs an agent that dies by a kill -9 at a place, and tells whether it did.
 func (r *rig) child(want host.Plan, place int) (killed bool) {
 	r.t.Helper()
-	given, err := json.Marshal(order{Endpoint: r.db.Endpoint, Journal: r.journal, Plan: want, Place: place})
+	given, err := json.Marshal(order{Endpoint: r.db.Endpoint, Journal: r.journal, Boot: r.boot, Plan: want, Place: place})
 	r.must(err)
 	command := exec.Command("/proc/self/exe")
 	command.Env = append(os.Environ(), childEnv+"="+string(given))

@@ -14,6 +14,7 @@ import (
 	nodeplan "hawser/internal/nodeplan/takeover"
 	"hawser/internal/vswitch"
 	"hawser/test/kubeovn"
+	"hawser/test/netnstest"
 	"hawser/test/rootfs"
 )
 
@@ -65,6 +66,45 @@ func TestKubeOVNsIsKept(t *testing.T) {
 				if diff := cmp.Diff(before, r.dumps()); diff != "" {
 					t.Fatalf("not as it was: %s", diff)
 				}
+			}
+		})
+	}
+}
+
+// TestKubeOVNsIsGivenBack: what was only kept becomes ours, and is taken back, VLAN
+// sub-interfaces as well. Kube-OVN's steps lose some of what a NIC has, and that is
+// not found again.
+func TestKubeOVNsIsGivenBack(t *testing.T) {
+	for name, words := range map[string][]string{"plain": {"100"}, "exchanged": {"exchange", "100"}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, len(words) > 1)
+			for _, line := range []string{"link add link far name far.100 type vlan id 100", "link set far.100 up", "address add 203.0.113.254/25 dev far.100"} {
+				r.gateway.IP("%s", line)
+			}
+			for _, line := range []string{"link add link eth0 name eth0.100 type vlan id 100", "link set eth0.100 up", "address add 203.0.113.130/25 dev eth0.100"} {
+				netnstest.IP(t, "%s", line)
+			}
+			r.kubeOVN(append([]string{"take", "lan", "eth0"}, words...)...)
+			r.settled()
+			plan := r.planned()
+			r.must(r.settle(plan))
+			own, kept := nodeplan.Own(plan)
+			if !kept {
+				t.Fatalf("not kept:\n%s", plan.Text())
+			}
+			r.must(r.settle(own))
+			r.must(r.settle(host.Plan{}))
+			r.await(func() bool { return !strings.Contains(r.run("ip", "-o", "link"), "vlan100") })
+			if bridges := strings.TrimSpace(r.db.VSCtl("list-br")); bridges != "" {
+				t.Errorf("left: %s", bridges)
+			}
+			for device, address := range map[string]string{"eth0": hostIP, "eth0.100": "203.0.113.130"} {
+				if on := r.run("ip", "-o", "address", "show", "dev", device); !strings.Contains(on, address) {
+					t.Errorf("%s is not on %s: %s", address, device, on)
+				}
+			}
+			for _, to := range []string{gatewayIP, "203.0.113.1", "203.0.113.254"} {
+				r.run("ping", "-q", "-c", "3", "-i", "0.2", "-W", "5", to)
 			}
 		})
 	}

@@ -138,14 +138,6 @@ func (m mover) undoCopy(ctx context.Context, u host.Uplink) error {
 	return m.announce(has.addresses, nic)
 }
 
-// undoKeep gives the NIC all; the bridge loses it when it goes.
-func (m mover) undoKeep(step host.Step) error {
-	if err := m.undoBare(step); err != nil {
-		return err
-	}
-	return m.undoLead(step)
-}
-
 // forgetBridge deletes the rules of a bridge that is no more. One that had the
 // NIC's name leaves that to it.
 func (m mover) forgetBridge(u host.Uplink) error {

@@ -39,6 +39,7 @@ type rig struct {
 	uplink  host.Uplink
 	plan    host.Plan
 	journal string
+	boot    string
 }
 
 const (
@@ -50,7 +51,7 @@ const (
 func newRig(t *testing.T, exchange bool) *rig {
 	t.Helper()
 	netnstest.Enter(t)
-	r := &rig{t: t, journal: t.TempDir(), gateway: netnstest.New(t), other: netnstest.New(t)}
+	r := &rig{t: t, journal: t.TempDir(), boot: "this boot", gateway: netnstest.New(t), other: netnstest.New(t)}
 	r.here = fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid())
 	r.furnish()
 	netnstest.NFT(t)
@@ -76,6 +77,12 @@ func (r *rig) furnish() {
 		r.gateway.IP("%s", line)
 	}
 	r.other.IP("address add 198.51.100.254/24 dev far")
+	r.configure()
+}
+
+// configure is what the host's own configuration does at each boot.
+func (r *rig) configure() {
+	r.t.Helper()
 	for _, setting := range []string{"ipv4/conf/eth0/rp_filter=1", "ipv4/conf/eth0/proxy_arp=1", "ipv4/conf/eth0/promote_secondaries=0", "ipv6/conf/eth0/accept_ra=0", "ipv4/neigh/eth0/gc_stale_time=61"} {
 		r.sysctl(setting)
 	}
@@ -222,24 +229,24 @@ type agent struct {
 
 func (r *rig) agent(wrap func(steps.Edge) steps.Edge) *agent {
 	r.t.Helper()
-	a, err := openAgent(r.t.Context(), r.db.Endpoint, r.journal, wrap)
+	a, err := openAgent(r.t.Context(), order{Endpoint: r.db.Endpoint, Journal: r.journal, Boot: r.boot}, wrap)
 	r.must(err)
 	return a
 }
 
-func openAgent(ctx context.Context, endpoint, journal string, wrap func(steps.Edge) steps.Edge) (a *agent, err error) {
+func openAgent(ctx context.Context, o order, wrap func(steps.Edge) steps.Edge) (a *agent, err error) {
 	a = &agent{}
-	if a.takeover, err = Open(Options{Boot: "this boot", Patience: 5 * time.Second}); err != nil {
+	if a.takeover, err = Open(Options{Boot: o.Boot, Patience: 5 * time.Second}); err != nil {
 		return nil, err
 	}
 	if a.links, err = kernel.Open(); err != nil {
 		return nil, err
 	}
-	if a.local, err = vswitch.Dial(ctx, endpoint); err != nil {
+	if a.local, err = vswitch.Dial(ctx, o.Endpoint); err != nil {
 		return nil, err
 	}
 	bridges, nics, mover := wrap(vswitch.Uplinks{Client: a.local}), wrap(kernel.Uplinks{Client: a.links}), wrap(a.takeover)
-	a.runner, err = steps.Open(journal, "this boot", map[host.Action]steps.Edge{
+	a.runner, err = steps.Open(o.Journal, o.Boot, map[host.Action]steps.Edge{
 		host.ActionBridge: bridges, host.ActionJoin: bridges, host.ActionMapping: bridges, host.ActionIsolate: nics,
 		host.ActionWitness: mover, host.ActionHold: mover, host.ActionRename: mover, host.ActionDress: mover, host.ActionCopy: mover,
 		host.ActionSwitch: mover, host.ActionBare: mover, host.ActionRelease: mover, host.ActionConfirm: mover, host.ActionKeep: mover,

@@ -47,10 +47,11 @@ func (c *Client) Undo(ctx context.Context, step host.Step) error {
 		return err
 	}
 	u := step.Uplink
+	delete(c.confirmed, u.Provider)
 	switch step.Action {
 	case host.ActionWitness:
 		return c.wardrobe.awaitGone(ctx, u)
-	case host.ActionConfirm:
+	case host.ActionConfirm, host.ActionKeep: // what Kube-OVN made is taken back as ours
 		return nil
 	case host.ActionHold:
 		return c.naming.release()
@@ -63,11 +64,9 @@ func (c *Client) Undo(ctx context.Context, step host.Step) error {
 	case host.ActionSwitch:
 		return c.mover.undoLead(step)
 	case host.ActionBare:
-		return c.mover.undoBare(step)
+		return errors.Join(c.mover.returnBranches(u), c.mover.undoBare(step))
 	case host.ActionRelease:
 		return c.holdBridge(u)
-	case host.ActionKeep:
-		return c.mover.undoKeep(step)
 	}
 	return fmt.Errorf("the edge of takeovers does not undo %q", step.Action)
 }
@@ -79,18 +78,25 @@ func (c *Client) witness(ctx context.Context, u host.Uplink) error {
 	if err != nil || bridge.there() {
 		return err
 	}
+	delete(c.confirmed, u.Provider)
 	if !nic.there() {
 		return fmt.Errorf("%s: %w", u.NIC, host.ErrMissing)
 	}
 	return c.oracle.confirm(ctx, nic)
 }
 
+// confirmBridge asks once. A gateway that is out later is no reason to take a
+// takeover back, and the agent looks again at every change of the host.
 func (c *Client) confirmBridge(ctx context.Context, u host.Uplink) error {
-	_, bridge, err := c.mustBoth(u)
-	if err != nil {
+	nic, bridge, err := c.mustBoth(u)
+	if err != nil || c.confirmed[u.Provider] == nic.index {
 		return err
 	}
-	return c.oracle.confirm(ctx, bridge)
+	if err := c.oracle.confirm(ctx, bridge); err != nil {
+		return err
+	}
+	c.confirmed[u.Provider] = nic.index
+	return nil
 }
 
 // holdNIC holds what the NIC has, until it has its other name: from then on the

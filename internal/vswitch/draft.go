@@ -155,10 +155,10 @@ func (d *draft) drop(want host.Switching) error {
 }
 
 // dropBridge removes a bridge. Its ports would go with it, so nobody else may
-// have one there.
+// have one there; what a Kube-OVN left in it goes.
 func (d *draft) dropBridge(name string) error {
 	for port, row := range d.have.ports {
-		if d.have.home[row.UUID] == name && port != name && !owned(row.ExternalIDs, d.owner) && !isPatch(row) {
+		if d.have.home[row.UUID] == name && port != name && !isPatch(row) && d.claim("port", port, row.ExternalIDs) != nil {
 			return fmt.Errorf("bridge %s still has port %s, which would vanish with it: %w", name, port, ErrForeign)
 		}
 	}

@@ -21,6 +21,14 @@ type hold struct {
 // over a restart, which is one try more.
 type holds struct{ of map[string]hold }
 
+// earlier is the shorter of two rests; 0 is none.
+func earlier(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
+}
+
 // hold lets a plan rest, twice as long as the last time.
 func (h *holds) hold(provider string, why verdict, now time.Time) {
 	if h.of == nil {
@@ -42,12 +50,12 @@ func (h *holds) held(provider, hash string, now time.Time) (bool, verdict) {
 
 func (h *holds) forget(provider string) { delete(h.of, provider) }
 
-// next is how long the first of them still rests; 0 means that none does.
+// next is how long the first of them still rests; 0 means that none does. One whose
+// rest is over is looked at now, and may wait for something else.
 func (h *holds) next(now time.Time) time.Duration {
 	var first time.Duration
 	for _, hold := range h.of {
-		rest := max(hold.until.Sub(now), time.Millisecond)
-		if first == 0 || rest < first {
+		if rest := hold.until.Sub(now); rest > 0 && (first == 0 || rest < first) {
 			first = rest
 		}
 	}

@@ -26,6 +26,7 @@ type verdict struct {
 	state   host.UplinkState // of a shared uplink that stands
 	wire    host.Probe       // what the network behind it has answered
 	mended  []string         // what somebody else had undone
+	notes   []string         // what people have to know of what stands
 }
 
 // settlePart plans, carries out what may be carried out, and reports. What stands
@@ -36,7 +37,7 @@ func (u *Uplinks) settlePart(ctx context.Context, s *scene, part *kubeovnv1.Prov
 	stood := s.stands(part)
 	mended, lost := u.Edges.follow(ctx, stood)
 	v, failed := u.judge(ctx, s, part, stood)
-	v.mended = append(mended, s.adopted[part.Spec.ProviderNetwork]...)
+	v.mended = append(append(v.mended, mended...), s.adopted[part.Spec.ProviderNetwork]...)
 	if v.stands != nil && (lost != nil || stood == nil || *stood != *v.stands) {
 		mended, lost = u.Edges.follow(ctx, v.stands) // it was brought about, or changed
 		v.mended = append(v.mended, mended...)
@@ -161,7 +162,12 @@ func (h *holds) waits(entry steps.Entry, part *kubeovnv1.ProviderNetworkNode, re
 // carryOut brings a plan about, or confirms it.
 func (u *Uplinks) carryOut(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode, result *nodeplan.Result) (verdict, error) {
 	provider := part.Spec.ProviderNetwork
-	v := verdict{result: result, phase: kubeovnv1.PhaseRunning}
+	v := verdict{result: result, phase: kubeovnv1.PhaseRunning, notes: result.Notes}
+	rests, moved := u.drifts.note(provider, v, u.Now())
+	if rests {
+		return resting(result), nil
+	}
+	v.mended = moved
 	if !s.entries[provider].Settled {
 		if problem := u.Edges.unsupported(result); problem != "" {
 			v.phase, v.reason, v.message = kubeovnv1.PhaseFailed, kubeovnv1.ReasonKernelUnsupported, problem

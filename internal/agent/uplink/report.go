@@ -88,7 +88,7 @@ func (r reporter) status(s *scene, part *kubeovnv1.ProviderNetworkNode, v verdic
 		status.Plan, status.PlanHash = v.result.Story, v.result.Plan.Hash()
 	}
 	if v.phase == kubeovnv1.PhaseReady {
-		status.Message = strings.Join(append([]string{"the NIC has joined" + limits(v.state)}, v.result.Notes...), "; ")
+		status.Message = strings.Join(append([]string{"the NIC has joined" + limits(v.state)}, v.notes...), "; ")
 	}
 	for _, nic := range part.Spec.Interfaces {
 		if link, found := s.link(nic, v.stands); found {

@@ -41,6 +41,7 @@ func (u *Uplinks) finish(ctx context.Context, s *scene, provider string) error {
 // release gives a NIC back.
 func (u *Uplinks) release(ctx context.Context, s *scene, provider string) error {
 	u.holds.forget(provider)
+	u.drifts.forget(provider)
 	u.questions.forget(provider)
 	u.standing.note(provider, verdict{phase: kubeovnv1.PhaseReleased})
 	if err := u.settle(ctx, s, provider, host.Plan{}); err != nil {

@@ -34,11 +34,12 @@ type Uplinks struct {
 	Userspace func() bool
 	Now       func() time.Time
 
-	turn  sync.Mutex // one of Reconcile, Recover and Leave at a time; over the next four
-	holds holds
-	told  told
-	left  bool
-	swept bool // the host was looked at once, although nothing may be wanted of it
+	turn   sync.Mutex // one of Reconcile, Recover and Leave at a time; over the next five
+	holds  holds
+	drifts drifts
+	told   told
+	left   bool
+	swept  bool // the host was looked at once, although nothing may be wanted of it
 
 	standing  standing  // which others ask for
 	questions questions // which are asked beside the rest
@@ -84,7 +85,7 @@ func (u *Uplinks) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile
 		errs = append(errs, u.settlePart(ctx, scene, &scene.parts[i]))
 	}
 	errs = append(errs, u.sweep(ctx, scene))
-	return reconcile.Result{RequeueAfter: u.holds.next(u.Now())}, errors.Join(errs...)
+	return reconcile.Result{RequeueAfter: earlier(u.holds.next(u.Now()), u.drifts.next(u.Now()))}, errors.Join(errs...)
 }
 
 // Recover brings every plan of the journal to its end: one that a crash cut off,

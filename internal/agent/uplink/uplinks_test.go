@@ -46,12 +46,15 @@ type machine struct {
 	undone    int
 	lent      []string
 	has       host.Belongings
+	bridges   []host.Installed
+	refuse    map[host.Action]error // of undoing
+	did       []host.Action
 }
 
 func (m *machine) Snapshot(context.Context) (host.Snapshot, error)             { return m.snapshot, nil }
 func (m *machine) Lent(context.Context, string) ([]string, error)              { return m.lent, nil }
 func (m *machine) Belongings(context.Context, string) (host.Belongings, error) { return m.has, nil }
-func (m *machine) Bridges() []host.Installed                                   { return nil }
+func (m *machine) Bridges() []host.Installed                                   { return m.bridges }
 func (m *machine) Connected() bool                                             { return m.connected }
 func (m *machine) Before(context.Context, host.Step) (string, error)           { return "", nil }
 func (m *machine) Supported() error                                            { return m.supported }
@@ -81,6 +84,7 @@ func (m *machine) Do(_ context.Context, step host.Step) error {
 	if err := m.fail[step.Action]; err != nil {
 		return err
 	}
+	m.did = append(m.did, step.Action)
 	if step.Action == host.ActionPromisc {
 		m.mended = nil // done again, and nobody told of it
 	}
@@ -91,6 +95,9 @@ func (m *machine) Do(_ context.Context, step host.Step) error {
 }
 
 func (m *machine) Undo(_ context.Context, step host.Step) error {
+	if err := m.refuse[step.Action]; err != nil {
+		return err
+	}
 	m.undone++
 	m.done = slices.DeleteFunc(m.done, func(text string) bool { return text == step.Text() })
 	return nil

@@ -35,7 +35,9 @@ type Result struct {
 	// them, whether vlanInterfaces names them or not. Absent are those that it names
 	// and the node has not.
 	Stays, Absent []string
-	has           host.Belongings
+	// Astray is what somebody has put on the NIC although it is taken over.
+	Astray []string
+	has    host.Belongings
 }
 
 // Plan says how the NIC is taken over, or why it cannot be.
@@ -50,7 +52,17 @@ func Plan(in Input) (*Result, *plan.Problem) {
 		}
 	}
 	up := in.uplink(in.Node.Spec.ExchangeLinkName)
-	return &Result{Uplink: up, Plan: Steps(up), Stays: in.vlans(), Absent: in.absent(), has: in.Has}, nil
+	return &Result{Uplink: up, Plan: Steps(up), Stays: in.vlans(), Absent: in.absent(), Astray: in.astray(up), has: in.Has}, nil
+}
+
+// astray is what the host has on a NIC that is a port of its bridge, but for what
+// the kernel itself may put there.
+func (in Input) astray(up host.Uplink) []string {
+	if bridge, _ := in.Host.BridgeWith(up.Device()); bridge.Name != up.Bridge {
+		return nil
+	}
+	own := func(a host.HeldAddress) bool { return a.LinkLocal }
+	return host.Belongings{Addresses: slices.DeleteFunc(slices.Clone(in.Has.Addresses), own), Routes: in.Has.Routes}.Lines()
 }
 
 func (in Input) absent() []string {

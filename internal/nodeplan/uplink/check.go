@@ -41,11 +41,12 @@ func checkName(in Input) *plan.Problem {
 }
 
 // inherits tells whether a bridge is what a Kube-OVN made of the NIC and is to stay,
-// or was noted to be that.
+// or was noted to be that; or all that a boot has left of it.
 func (in Input) inherits(bridge host.Installed) bool {
 	kept, found := in.takeover().Kept()
 	stays := found && kept.Name == bridge.Name && in.takesOver()
-	return bridge.KubeOVN && (stays || in.standing() == host.AttachTakeover)
+	left := !found && in.addressed(bridge.Name) == ""
+	return bridge.KubeOVN && (stays || left || in.standing() == host.AttachTakeover)
 }
 
 func (in Input) bridged(name string) bool {

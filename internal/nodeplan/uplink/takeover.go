@@ -47,7 +47,7 @@ func (in Input) takeOver() (*Result, *plan.Problem) {
 	if problem != nil {
 		return nil, problem
 	}
-	return &Result{Uplink: done.Uplink, Plan: done.Plan, Story: done.Story(), Notes: done.Notes()}, nil
+	return &Result{Uplink: done.Uplink, Plan: done.Plan, Story: done.Story(), Notes: done.Notes(), Astray: done.Astray}, nil
 }
 
 // Own is the plan by which what is only kept of a Kube-OVN becomes ours, to be

@@ -55,6 +55,8 @@ type Result struct {
 	// are what they have to know of it once it stands.
 	Story string
 	Notes []string
+	// Astray is what somebody has put on a NIC that is taken over.
+	Astray []string
 }
 
 // Plan says how the node joins, or why it cannot.
