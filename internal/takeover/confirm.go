@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -33,7 +34,7 @@ func (o oracle) confirm(ctx context.Context, by device) error {
 	if o.options.Server == "" {
 		return nil
 	}
-	if err := call(ctx, o.options.Server); err != nil {
+	if err := call(ctx, o.options.Server, o.options.Patience/calls); err != nil {
 		return fmt.Errorf("%w: API server %s: %w", host.ErrConnectivityLost, o.options.Server, err)
 	}
 	return nil
@@ -55,16 +56,24 @@ func (o oracle) hears(ctx context.Context, of, by device) error {
 	return nil
 }
 
+// calls is how often the API server is called while patience lasts: its address may
+// be a Service's, and each call meets another server.
+const calls = 3
+
 // call tells whether anybody is there: a refusal comes from there too.
-func call(ctx context.Context, server string) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", server)
-	if errors.Is(err, unix.ECONNREFUSED) {
-		return nil
+func call(ctx context.Context, server string, each time.Duration) error {
+	for {
+		conn, err := (&net.Dialer{Timeout: each}).DialContext(ctx, "tcp", server)
+		var silent net.Error
+		switch {
+		case err == nil:
+			return conn.Close()
+		case errors.Is(err, unix.ECONNREFUSED):
+			return nil
+		case ctx.Err() != nil || !errors.As(err, &silent) || !silent.Timeout():
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return conn.Close()
 }
 
 // ask has the kernel ask a neighbour whether it is there, and waits until it has

@@ -223,6 +223,7 @@ func badOnNodes(t *testing.T) {
 		{"nowhere", "eth9", "Auto", "InterfaceNotFound", "eth9"},
 		{"cable", veth, "Auto", "InterfaceInUse", veth},
 		{"asport", "eth0", "Port", "InterfaceInUse", "Shared"},
+		{"taken", "eth0", "Takeover", "Unsupported", "userspace datapath"},
 	} {
 		apply(t, providerYAML(bad.name, "defaultInterface: "+bad.nic, "attachment: "+bad.attachment, onNode(node)))
 		object := bad.name + "." + node
@@ -247,15 +248,15 @@ func badOnNodes(t *testing.T) {
 	lateNIC(t, "nowhere", node)
 
 	// What is not built goes to no node at all.
-	apply(t, providerYAML("taken", "defaultInterface: eth0", "attachment: Takeover"))
-	eventually(t, time.Minute, "Takeover is refused", func() error {
-		out, err := tryKubectl("get", "provider-network", "taken", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")]}`)
-		if err == nil && (!strings.Contains(out, `"Unsupported"`) || !strings.Contains(out, "Takeover")) {
+	apply(t, providerYAML("bonded", "defaultInterface: eth0", "mode: LACP"))
+	eventually(t, time.Minute, "LACP is refused", func() error {
+		out, err := tryKubectl("get", "provider-network", "bonded", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")]}`)
+		if err == nil && (!strings.Contains(out, `"Unsupported"`) || !strings.Contains(out, "LACP")) {
 			err = fmt.Errorf("it says %s", out)
 		}
 		return err
 	})
-	t.Log(event(t, "default", "taken", "Takeover"))
+	t.Log(event(t, "default", "bonded", "LACP"))
 	if parts := kubectl(t, "get", "provider-network-node", "-o", "name"); parts != "" {
 		t.Errorf("nodes have parts in it: %s", parts)
 	}
