@@ -83,7 +83,7 @@ func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderN
 	if !u.Edges.Switch.Connected() {
 		return verdict{phase: kubeovnv1.PhasePending, stands: stands, reason: kubeovnv1.ReasonOVSUnavailable, message: "the Open_vSwitch database of this node cannot be reached, and all stays as it is: see the ovs-ovn pod on this node"}, nil
 	}
-	if err := u.finish(ctx, s, provider); err != nil {
+	if err := u.Edges.finish(ctx, s, provider); err != nil {
 		return verdict{phase: kubeovnv1.PhaseFailed, reason: reasonOf(err), message: err.Error()}, err
 	}
 	in := s.input(part, u.Options, u.Userspace())
@@ -178,7 +178,7 @@ func (u *Uplinks) carryOut(ctx context.Context, s *scene, part *kubeovnv1.Provid
 		}
 		log.FromContext(ctx).Info("carrying out the plan of an uplink", "provider", provider, "plan", result.Plan.Text())
 	}
-	if err := u.settle(ctx, s, provider, result.Plan); err != nil {
+	if err := u.Edges.settle(ctx, s, provider, result.Plan); err != nil {
 		if entries, blind := u.Edges.Journal.Entries(); blind == nil {
 			s.entries = entries // what stood stands still, or was rolled back
 		}
