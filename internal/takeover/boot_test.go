@@ -1,7 +1,6 @@
 package takeover
 
 import (
-	"os/exec"
 	"testing"
 
 	"hawser/internal/host"
@@ -33,14 +32,12 @@ func (r *rig) reboot() {
 	r.daemon.Kill()
 	r.db.VSCtl("del-port", r.uplink.Bridge, r.uplink.Device())
 	nic := r.uplink.Device()
-	r.await(func() bool {
-		return nic == r.uplink.NIC || exec.Command("ip", "link", "show", r.uplink.Bridge).Run() != nil
-	})
+	netnstest.IP(r.t, "link del %s", r.uplink.Bridge) // a tap stays when ovs-vswitchd ends
 	if nic != r.uplink.NIC {
 		netnstest.IP(r.t, "link set %s name %s", nic, r.uplink.NIC)
 	}
 	for _, line := range []string{
-		"link set eth0 group default", "address flush dev eth1 scope global",
+		"link set eth0 group default promisc off", "address flush dev eth1 scope global",
 		"link set eth0 down", "link set eth0 up", "link set eth1 down", "link set eth1 up",
 		"-4 rule del pref 1000", "-6 rule del pref 1001", "-4 rule del pref 1002",
 	} {

@@ -14,7 +14,6 @@ import (
 	nodeplan "hawser/internal/nodeplan/takeover"
 	"hawser/internal/vswitch"
 	"hawser/test/kubeovn"
-	"hawser/test/netnstest"
 	"hawser/test/rootfs"
 )
 
@@ -71,20 +70,15 @@ func TestKubeOVNsIsKept(t *testing.T) {
 	}
 }
 
-// TestKubeOVNsIsGivenBack: what was only kept becomes ours, and is taken back, VLAN
-// sub-interfaces as well. Kube-OVN's steps lose some of what a NIC has, and that is
-// not found again.
+// TestKubeOVNsIsGivenBack: what was only kept becomes ours, and is taken back. Of what
+// a NIC has, Kube-OVN's steps lose some, and that is not found again.
 func TestKubeOVNsIsGivenBack(t *testing.T) {
-	for name, words := range map[string][]string{"plain": {"100"}, "exchanged": {"exchange", "100"}} {
+	for name, words := range map[string][]string{"plain": nil, "exchanged": {"exchange"}} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, len(words) > 1)
-			for _, line := range []string{"link add link far name far.100 type vlan id 100", "link set far.100 up", "address add 203.0.113.254/25 dev far.100"} {
-				r.gateway.IP("%s", line)
-			}
-			for _, line := range []string{"link add link eth0 name eth0.100 type vlan id 100", "link set eth0.100 up", "address add 203.0.113.130/25 dev eth0.100"} {
-				netnstest.IP(t, "%s", line)
-			}
+			r := newRig(t, len(words) > 0)
 			r.kubeOVN(append([]string{"take", "lan", "eth0"}, words...)...)
+			r.db.VSCtl("add-port", r.uplink.Bridge, "br-lan-vlan100", "--", "set", "Interface", "br-lan-vlan100", "type=internal", "--",
+				"set", "Port", "br-lan-vlan100", "tag=100", "external_ids:vendor=kube-ovn") // goes with the bridge
 			r.settled()
 			plan := r.planned()
 			r.must(r.settle(plan))
@@ -92,20 +86,17 @@ func TestKubeOVNsIsGivenBack(t *testing.T) {
 			if !kept {
 				t.Fatalf("not kept:\n%s", plan.Text())
 			}
+			lost := r.listen()
 			r.must(r.settle(own))
 			r.must(r.settle(host.Plan{}))
-			r.await(func() bool { return !strings.Contains(r.run("ip", "-o", "link"), "vlan100") })
+			lost()
 			if bridges := strings.TrimSpace(r.db.VSCtl("list-br")); bridges != "" {
 				t.Errorf("left: %s", bridges)
 			}
-			for device, address := range map[string]string{"eth0": hostIP, "eth0.100": "203.0.113.130"} {
-				if on := r.run("ip", "-o", "address", "show", "dev", device); !strings.Contains(on, address) {
-					t.Errorf("%s is not on %s: %s", address, device, on)
-				}
+			if on := r.run("ip", "-o", "address", "show", "dev", "eth0"); !strings.Contains(on, hostIP) {
+				t.Errorf("%s is not on eth0: %s", hostIP, on)
 			}
-			for _, to := range []string{gatewayIP, "203.0.113.1", "203.0.113.254"} {
-				r.run("ping", "-q", "-c", "3", "-i", "0.2", "-W", "5", to)
-			}
+			r.await(func() bool { return !strings.Contains(r.run("ip", "-o", "link"), "br-lan") })
 		})
 	}
 }
