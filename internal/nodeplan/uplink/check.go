@@ -29,7 +29,7 @@ func checkName(in Input) *plan.Problem {
 		return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("%q cannot name a provider network: its bridge %s is reserved or too long", name, bridge))
 	}
 	for _, have := range in.Host.Bridges {
-		if have.Name == bridge && have.Owner != Owner(name) && !in.inherits(have) {
+		if have.Name == bridge && have.Owner != Owner(name) && !inherits(in, have) {
 			return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("bridge %s is on this node and not ours: remove it, or name the provider network otherwise", bridge))
 		}
 	}
@@ -42,10 +42,10 @@ func checkName(in Input) *plan.Problem {
 
 // inherits tells whether a bridge is what a Kube-OVN made of the NIC and is to stay,
 // or was noted to be that; or all that a boot has left of it.
-func (in Input) inherits(bridge host.Installed) bool {
+func inherits(in Input, bridge host.Installed) bool {
 	kept, found := in.takeover().Kept()
 	stays := found && kept.Name == bridge.Name && in.takesOver()
-	left := !found && in.addressed(bridge.Name) == ""
+	left := !found && addressed(bridge.Name, in.Host) == ""
 	return bridge.KubeOVN && (stays || left || in.standing() == host.AttachTakeover)
 }
 
@@ -146,7 +146,7 @@ func older(a, b *kubeovnv1.ProviderNetworkNode) bool {
 func (in Input) obstacle() string {
 	link, _ := in.Link()
 	if bridge, found := in.Host.BridgeWith(link.Name); found {
-		return in.otherPort(bridge)
+		return otherPort(in, bridge)
 	}
 	if link.Master != "" {
 		return "is a port of " + link.Master
@@ -160,23 +160,23 @@ func (in Input) obstacle() string {
 	if len(in.Lent) > 0 {
 		return "has " + strings.Join(in.Lent, ", ") + " on top, in other network namespaces"
 	}
-	return in.addressed(link.Name)
+	return addressed(link.Name, in.Host)
 }
 
 // otherPort is about a NIC that is a port of a bridge already. Once it was taken
 // over, its addresses come back to it.
-func (in Input) otherPort(bridge host.Installed) string {
+func otherPort(in Input, bridge host.Installed) string {
 	switch {
 	case bridge.Owner != Owner(in.provider()):
 		return "is a port of " + bridge.Name
 	case in.standing() == host.AttachTakeover:
-		return in.addressed(bridge.Name)
+		return addressed(bridge.Name, in.Host)
 	}
 	return ""
 }
 
-func (in Input) addressed(link string) string {
-	if slices.ContainsFunc(in.Host.Addresses, func(a host.Address) bool { return a.Link == link }) {
+func addressed(link string, on host.Snapshot) string {
+	if slices.ContainsFunc(on.Addresses, func(a host.Address) bool { return a.Link == link }) {
 		return "has addresses of the host"
 	}
 	return ""
