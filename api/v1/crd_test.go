@@ -144,7 +144,7 @@ func TestNamesOfContract(t *testing.T) {
 		"vlans":   {"vlan", "vlan", true, "ID Provider conflict"},
 
 		"provider-networks":      {"provider-network", "pn", true, "DefaultInterface Ready"},
-		"provider-network-nodes": {"provider-network-node", "pnn", true, "Provider Node Interfaces Attachment Phase Reason Message"},
+		"provider-network-nodes": {"provider-network-node", "pnn", true, "Provider Node Interfaces Attachment Phase Reason Loop Message"},
 	}
 	for _, plural := range plurals {
 		t.Run(plural, func(t *testing.T) {

@@ -53,7 +53,7 @@ const (
 	// LoopRSTP speaks the spanning tree protocol; the physical switch must not
 	// guard its ports against that.
 	LoopRSTP LoopProtection = "RSTP"
-	// LoopRefuse holds back every uplink but the first.
+	// LoopRefuse has one uplink take part at a time: the first with carrier.
 	LoopRefuse LoopProtection = "Refuse"
 )
 

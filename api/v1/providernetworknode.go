@@ -40,9 +40,12 @@ type UplinkState string
 
 // The states.
 const (
-	UplinkActive  UplinkState = "Active"
+	// UplinkActive: it carries frames of pods.
+	UplinkActive UplinkState = "Active"
+	// UplinkStandby: all is done for it, but it is kept out of the bridge.
 	UplinkStandby UplinkState = "Standby"
-	UplinkDown    UplinkState = "Down"
+	// UplinkDown: it has no carrier, or has not joined.
+	UplinkDown UplinkState = "Down"
 )
 
 // The conditions of a ProviderNetworkNode beside Ready.
@@ -81,6 +84,7 @@ const (
 // +kubebuilder:printcolumn:name="Attachment",type=string,JSONPath=`.status.attachment`
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.reason`
+// +kubebuilder:printcolumn:name="Loop",type=string,JSONPath=`.status.conditions[?(@.type=="LoopDetected")].status`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.message`
 type ProviderNetworkNode struct {
 	metav1.TypeMeta   `json:",inline"`
@@ -162,7 +166,8 @@ type ProviderNetworkNodeStatus struct {
 	// +optional
 	Phase NodePhase `json:"phase,omitempty"`
 
-	// Attachment is how the NICs join, or shall join: never Auto.
+	// Attachment is how the NICs join, or shall join: never Auto. Of several that
+	// join in different ways it is Shared; each has its own in interfaces.
 	// +optional
 	Attachment Attachment `json:"attachment,omitempty"`
 

@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -21,6 +23,7 @@ import (
 	"hawser/cmd/internal/program"
 	agentuplink "hawser/internal/agent/uplink"
 	"hawser/internal/host"
+	"hawser/internal/loop"
 	nodeplan "hawser/internal/nodeplan/uplink"
 	"hawser/internal/steps"
 	"hawser/internal/vswitch"
@@ -58,25 +61,34 @@ func (w watched) Do(ctx context.Context, step host.Step) error {
 
 func newOperator(t *testing.T, attachment kubeovnv1.Attachment) *operator {
 	t.Helper()
+	return newSite(t).operator(false, kubeovnv1.ProviderNetworkNodeSpec{Interfaces: []string{"nic"}, Attachment: attachment})
+}
+
+// operator has one part of the node to bring about, on a site of either datapath.
+func (s *site) operator(userspace bool, spec kubeovnv1.ProviderNetworkNodeSpec) *operator {
+	s.t.Helper()
+	ctrl.SetLogger(logr.Discard())
 	scheme, err := program.Scheme()
-	must(t, err)
+	must(s.t, err)
+	spec.ProviderNetwork, spec.Node = "lan", "n1"
 	part := &kubeovnv1.ProviderNetworkNode{
-		ObjectMeta: metav1.ObjectMeta{Name: "lan.n1", UID: "1", Finalizers: []string{kubeovnv1.Finalizer}},
-		Spec:       kubeovnv1.ProviderNetworkNodeSpec{ProviderNetwork: "lan", Node: "n1", Interfaces: []string{"nic"}, Attachment: attachment},
+		ObjectMeta: metav1.ObjectMeta{Name: "lan.n1", UID: "1", Finalizers: []string{kubeovnv1.Finalizer}}, Spec: spec,
 	}
-	o := &operator{site: newSite(t)}
+	o := &operator{site: s}
 	o.api = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(part).WithObjects(part).Build()
 	edges := edgesOf(o.links, o.local, o.taps, o.mover)
 	for action, edge := range edges {
 		edges[action] = watched{Edge: edge, operator: o}
 	}
 	journal, err := steps.Open(o.journal, "this boot", edges)
-	must(t, err)
-	local := vswitch.Uplinks{Client: o.local}
+	must(s.t, err)
 	o.uplinks = &agentuplink.Uplinks{
 		Node: "n1", Options: nodeplan.Options{Mark: host.UplinkMark}, Client: o.api, Events: events.NewFakeRecorder(100),
-		Edges:     agentuplink.Edges{Kernel: o.links, Switch: local, NetworkManager: unmanaged{}, Taps: o.taps, Prober: o.taps, Mover: o.mover, Journal: journal},
-		Userspace: func() bool { return false }, Now: time.Now,
+		Edges: agentuplink.Edges{
+			Kernel: o.links, Switch: vswitch.Uplinks{Client: o.local}, NetworkManager: unmanaged{}, Taps: o.taps, Prober: o.taps,
+			Mover: o.mover, Journal: journal, Patrol: loop.NewPatrol(),
+		},
+		Userspace: func() bool { return userspace }, Now: time.Now,
 	}
 	return o
 }

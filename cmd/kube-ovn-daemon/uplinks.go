@@ -19,6 +19,7 @@ import (
 	agentuplink "hawser/internal/agent/uplink"
 	"hawser/internal/host"
 	"hawser/internal/kernel"
+	"hawser/internal/loop"
 	"hawser/internal/netmanager"
 	"hawser/internal/steps"
 	"hawser/internal/takeover"
@@ -64,6 +65,7 @@ func newUplinks(mgr ctrl.Manager, o options.Options, links *kernel.Client, local
 		Node: o.Node, Options: o.Uplinks(), Client: mgr.GetClient(), Events: mgr.GetEventRecorder("kube-ovn-cni"),
 		Edges: agentuplink.Edges{
 			Kernel: links, Switch: vswitch.Uplinks{Client: local}, NetworkManager: network, Taps: taps, Prober: taps, Mover: mover, Journal: journal,
+			Patrol: loop.NewPatrol(),
 		},
 		Userspace: func() bool { return local.ExternalID("ovn-bridge-datapath-type") == "netdev" },
 		Now:       time.Now,

@@ -44,8 +44,15 @@ func newSite(t *testing.T) *site {
 	netnstest.New(t).Cable("nic", "far")
 	netnstest.IP(t, "link set nic addrgenmode none")
 	netnstest.IP(t, "addr flush dev nic")
-	s := &site{t: t, db: ovntest.VSwitch(t), journal: t.TempDir(), pins: t.TempDir()}
+	s := prepare(t, ovntest.VSwitch(t))
 	s.db.VSCtl("set", "open", ".", "external_ids:ovn-bridge-mappings=physnet:br-ex")
+	return s
+}
+
+// prepare opens the edges on the host that the test is in.
+func prepare(t *testing.T, db *ovntest.Database) *site {
+	t.Helper()
+	s := &site{t: t, db: db, journal: t.TempDir(), pins: t.TempDir()}
 	must(t, unix.Mount("bpf", s.pins, "bpf", 0, ""))
 	t.Cleanup(func() { must(t, unix.Unmount(s.pins, unix.MNT_DETACH)) })
 	s.open(t.Context(), s.db.Endpoint, s.pins)

@@ -81,7 +81,7 @@ func (s Step) Text() string {
 	case ActionIsolate:
 		return "keep the host from answering on " + u.Member()
 	case ActionJoin:
-		return "add port " + u.Member() + " to " + u.Bridge
+		return "add port " + u.Member() + " to " + u.Bridge + u.company()
 	case ActionLoad:
 		return "load programs of " + u.NIC + u.options()
 	case ActionFilter:
@@ -96,14 +96,36 @@ func (s Step) Text() string {
 	return string(s.Action) + " " + u.NIC
 }
 
+// Uplinks are those that the plan is about, each once, in the order of its steps.
+// The bridge and its mapping are nobody's.
+func (p Plan) Uplinks() (uplinks []Uplink) {
+	known := map[string]bool{}
+	for _, step := range p.Steps {
+		if nic := step.Uplink.NIC; !step.OfBridge() && !known[nic] {
+			known[nic] = true
+			uplinks = append(uplinks, step.Uplink)
+		}
+	}
+	return uplinks
+}
+
+// OfBridge tells whether a step is about the bridge, and so about all its uplinks.
+func (s Step) OfBridge() bool { return s.Action == ActionBridge || s.Action == ActionMapping }
+
 // Same tells whether two steps do the same to the same thing, whatever their
 // settings: the one done over the other brings the difference about, and undoing
 // either undoes both.
-func (s Step) Same(other Step) bool { return s.bare().Text() == other.bare().Text() }
+func (s Step) Same(other Step) bool {
+	if !s.OfBridge() && s.Uplink.Attachment != other.Uplink.Attachment {
+		return false
+	}
+	return s.bare().Text() == other.bare().Text()
+}
 
 // bare is the step without what can be changed in place.
 func (s Step) bare() Step {
-	s.Uplink.TrustPods, s.Uplink.RSTP = false, false
+	u := &s.Uplink
+	u.TrustPods, u.RSTP, u.Apart, u.Alone, u.Standby = false, false, false, false, false
 	return s
 }
 
@@ -116,6 +138,18 @@ func (u Uplink) Member() string {
 		return u.Device()
 	}
 	return u.Tap
+}
+
+// company is how an uplink gets on with the others of its bridge. Who stands by at
+// the moment is no part of it: that changes without anybody's approval.
+func (u Uplink) company() string {
+	switch {
+	case u.Alone:
+		return ", or stand by while another uplink takes part"
+	case u.Apart:
+		return ", apart from other uplinks, or stand by where it meets one"
+	}
+	return ""
 }
 
 func (u Uplink) datapath() string {

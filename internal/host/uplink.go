@@ -46,6 +46,12 @@ type Uplink struct {
 	Userspace  bool   // the bridge is of the userspace datapath
 	MAC        MAC    // of the NIC, for a bridge that takes it over
 	Exchange   bool   // the bridge that takes it over has the NIC's name, and the NIC the bridge's
+
+	// Of one among several uplinks of a bridge:
+
+	Apart   bool // it exchanges no frames with the others, and stands by where it meets one
+	Alone   bool // it stands by whenever another takes part
+	Standby bool // it stands by for now: all is done, but that it is in the bridge
 }
 
 // Station is an address behind an uplink: what it learns and looks up.

@@ -32,6 +32,36 @@ func TestPlanText(t *testing.T) {
 	}
 }
 
+// TestOneOfSeveral: what is approved is that it may stand by, not that it does.
+func TestOneOfSeveral(t *testing.T) {
+	up := SharedUplink("lan", "eth0")
+	step := func(edit func(*Uplink)) Step {
+		with := up
+		edit(&with)
+		return Step{Action: ActionJoin, Uplink: with}
+	}
+	apart, alone := step(func(u *Uplink) { u.Apart = true }), step(func(u *Uplink) { u.Apart, u.Alone = true, true })
+	standby := step(func(u *Uplink) { u.Apart, u.Standby = true, true })
+	if got := apart.Text(); got != "add port hwo443fa599 to br-lan, apart from other uplinks, or stand by where it meets one" || standby.Text() != got {
+		t.Errorf("%s; %s", got, standby.Text())
+	}
+	if got := alone.Text(); got != "add port hwo443fa599 to br-lan, or stand by while another uplink takes part" {
+		t.Error(got)
+	}
+	one := step(func(*Uplink) {})
+	if !one.Same(apart) || !one.Same(alone) || !apart.Same(standby) || one.Same(step(func(u *Uplink) { u.Attachment = AttachTakeover })) {
+		t.Error("who stands by is no other step, and another attachment is one")
+	}
+}
+
+func TestUplinksOfAPlan(t *testing.T) {
+	a, b := Uplink{NIC: "eth0"}, Uplink{NIC: "eth1"}
+	plan := Plan{Steps: []Step{{Action: ActionBridge, Uplink: Uplink{NIC: "gone"}}, {Action: ActionJoin, Uplink: b}, {Action: ActionUp, Uplink: b}, {Action: ActionJoin, Uplink: a}, {Action: ActionMapping, Uplink: Uplink{NIC: "gone"}}}}
+	if got := plan.Uplinks(); !slices.Equal(got, []Uplink{b, a}) {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestHashIsOfWhatIsDone, not of what differs between two boots.
 func TestHashIsOfWhatIsDone(t *testing.T) {
 	step := func(u Uplink, before string) Plan {

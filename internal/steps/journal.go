@@ -19,9 +19,12 @@ const suffix = ".json"
 type record struct {
 	Settled bool        `json:"settled"`
 	Want    []host.Step `json:"want"`
-	// Have are the steps that were begun, in order. The last one may not have
-	// been done.
+	// Have are the steps that were begun, in order. One of them, often the last,
+	// may not have been done.
 	Have []begun `json:"have"`
+	// Stood are the steps that a failure goes back to: those of what was settled
+	// before, as far as the wanted plan leaves it alone.
+	Stood []host.Step `json:"stood,omitempty"`
 }
 
 // begun is a step and the boot in which its Before was seen: a reboot takes
@@ -29,21 +32,6 @@ type record struct {
 type begun struct {
 	Boot string    `json:"boot"`
 	Step host.Step `json:"step"`
-}
-
-// common counts the steps at the beginning that are begun and wanted, if with
-// other settings.
-func (r record) common(want []host.Step) int {
-	n := 0
-	for n < len(r.Have) && n < len(want) && r.Have[n].Step.Same(want[n]) {
-		n++
-	}
-	return n
-}
-
-// whole tells whether exactly the wanted steps are begun.
-func (r record) whole(want []host.Step) bool {
-	return len(r.Have) == len(want) && r.common(want) == len(want)
 }
 
 // journal is a folder with a file for each plan.

@@ -97,7 +97,8 @@ func (r *Runner) Adopt(ctx context.Context, name string, stands host.Plan) error
 // Settle makes the host be as the plan of a name says: it undoes what an earlier
 // plan of that name did otherwise, and does, or confirms, every step of this
 // one. A step that differs in its settings only (host.Step.Same) is done over the
-// old one, so that nothing is taken away. The empty plan undoes all.
+// old one, so that nothing is taken away; an uplink that comes or goes leaves the
+// others of its bridge alone. The empty plan undoes all.
 func (r *Runner) Settle(ctx context.Context, name string, want host.Plan) error {
 	record, err := r.journal.read(name)
 	if err != nil {
@@ -110,7 +111,7 @@ func (r *Runner) Settle(ctx context.Context, name string, want host.Plan) error 
 	if err := run.aim(want.Steps); err != nil {
 		return err
 	}
-	if err := run.undo(ctx, record.common(want.Steps)); err != nil {
+	if err := run.undo(ctx, run.record.kept(want.Steps)); err != nil {
 		return err
 	}
 	return run.finish(ctx)
@@ -126,7 +127,10 @@ type run struct {
 // aim notes what is wanted before anything is done for it. A plan that was
 // settled stays so only as long as it is the same, but for its settings.
 func (r *run) aim(want []host.Step) error {
-	r.record.Settled = r.record.Settled && r.record.whole(want)
+	r.record.Stood = r.record.stays(want)
+	if r.record.Settled = r.record.Settled && r.record.whole(want); r.record.Settled {
+		r.record.Stood = nil
+	}
 	if r.record.Settled && slices.Equal(r.record.Want, want) {
 		return nil
 	}
@@ -156,21 +160,34 @@ func (r *run) settle() error {
 	if r.record.Settled {
 		return nil
 	}
-	r.record.Settled = true
+	r.record.Settled, r.record.Stood = true, nil
 	return r.write()
 }
 
-// do brings about every step in turn.
+// do brings about every step in turn. Where the plan stood before, as after a
+// boot, an uplink that fails does not keep the others from being confirmed: its
+// NIC may be gone.
 func (r *run) do(ctx context.Context) error {
+	var failed []error
+	uplinks, broken := host.Plan{Steps: r.record.Want}.Uplinks(), map[string]bool{}
 	for i, step := range r.record.Want {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := r.doOne(ctx, i, step); err != nil {
-			return &StepError{Step: step, Err: err}
+		if broken[step.Uplink.NIC] && !step.OfBridge() {
+			continue
+		}
+		err := r.doOne(ctx, i, step)
+		if err == nil {
+			continue
+		}
+		failed = append(failed, &StepError{Step: step, Err: err})
+		broken[step.Uplink.NIC] = true
+		if !r.record.Settled || step.OfBridge() || len(broken) == len(uplinks) {
+			break
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 func (r *run) doOne(ctx context.Context, i int, step host.Step) error {
@@ -189,7 +206,7 @@ func (r *run) doOne(ctx context.Context, i int, step host.Step) error {
 // there already. After a reboot, or on a NIC that was plugged in anew, the host
 // is another than the one that was noted.
 func (r *run) note(ctx context.Context, edge Edge, i int, step host.Step) (_ host.Step, err error) {
-	known := i < len(r.record.Have)
+	known := i < len(r.record.Have) && r.record.Have[i].Step.Same(step)
 	if known && r.fresh(r.record.Have[i], step) {
 		step.Before = r.record.Have[i].Step.Before
 	} else if step.Before, err = edge.Before(ctx, step); err != nil {
@@ -202,7 +219,7 @@ func (r *run) note(ctx context.Context, edge Edge, i int, step host.Step) (_ hos
 	case known:
 		r.record.Have[i] = now
 	default:
-		r.record.Have = append(r.record.Have, now)
+		r.record.Have = slices.Insert(r.record.Have, i, now)
 	}
 	return step, r.write()
 }
@@ -211,24 +228,33 @@ func (r *run) fresh(noted begun, step host.Step) bool {
 	return noted.Boot == r.boot && noted.Step.Uplink.Index == step.Uplink.Index
 }
 
-// rollBack makes the empty plan the wanted one, so that a crash on the way goes
-// on with it.
+// rollBack goes back to what stood: another uplink that cannot join is no reason
+// to take a NIC from running pods. It is the wanted plan from now on, so that a
+// crash on the way goes on with it.
 func (r *run) rollBack(ctx context.Context) error {
-	r.record.Want = nil
+	r.record.Want = r.record.Stood
 	if err := r.write(); err != nil {
 		return err
 	}
-	if err := r.undo(ctx, 0); err != nil {
+	if err := r.undo(ctx, r.record.kept(r.record.Want)); err != nil {
 		return err
 	}
-	return r.journal.remove(r.name)
+	if len(r.record.Want) == 0 {
+		return r.journal.remove(r.name)
+	}
+	if err := r.do(ctx); err != nil {
+		return err
+	}
+	return r.settle()
 }
 
-// undo takes back all steps but the first few, the last one first.
-func (r *run) undo(ctx context.Context, keep int) error {
-	for len(r.record.Have) > keep {
-		last := len(r.record.Have) - 1
-		step := r.record.Have[last].Step
+// undo takes back all steps but those that stay, the last one first.
+func (r *run) undo(ctx context.Context, stay []begun) error {
+	for i := len(r.record.Have) - 1; i >= 0; i-- {
+		step := r.record.Have[i].Step
+		if slices.Contains(stay, r.record.Have[i]) {
+			continue
+		}
 		edge, err := r.edge(step)
 		if err != nil {
 			return err
@@ -236,12 +262,13 @@ func (r *run) undo(ctx context.Context, keep int) error {
 		if err := edge.Undo(ctx, step); err != nil {
 			return fmt.Errorf("undo %q: %w", step.Text(), err)
 		}
-		r.record.Have = r.record.Have[:last]
+		r.record.Have = slices.Delete(r.record.Have, i, i+1)
 		if err := r.write(); err != nil {
 			return err
 		}
 		logr.FromContextOrDiscard(ctx).Info("took a step of a plan back", "plan", r.name, "step", step.Text())
 	}
+	r.record.Have = stay
 	return nil
 }
 

@@ -24,6 +24,8 @@ type stage struct {
 	dieAt, failAt int
 	after         bool // the call has its effect first
 	forgetful     bool // Before finds nothing
+	undone        []string
+	gone          string // a NIC that is not there
 }
 
 func (s *stage) call(effect func()) error {
@@ -46,6 +48,9 @@ func (s *stage) Before(_ context.Context, step host.Step) (string, error) {
 }
 
 func (s *stage) Do(_ context.Context, step host.Step) error {
+	if s.gone != "" && step.Uplink.NIC == s.gone && !step.OfBridge() {
+		return host.ErrMissing
+	}
 	return s.call(func() {
 		if !slices.Contains(s.has, step.Text()) {
 			s.has = append(s.has, step.Text())
@@ -58,6 +63,7 @@ func (s *stage) Undo(_ context.Context, step host.Step) error {
 		if step.Before == "had:true" {
 			return // it was there before us
 		}
+		s.undone = append(s.undone, step.Text())
 		s.has = slices.DeleteFunc(s.has, func(have string) bool { return have == step.Text() })
 	})
 }
@@ -112,11 +118,19 @@ func (s *stage) settle(t *testing.T, folder string, want host.Plan) (err error) 
 
 var actions = []host.Action{host.ActionBridge, host.ActionPair, host.ActionJoin, host.ActionLoad, host.ActionFilter, host.ActionMapping}
 
-func plan(nic string) host.Plan {
+// plan is that of some uplinks of one bridge.
+func plan(nics ...string) host.Plan {
 	var p host.Plan
-	for _, action := range actions {
-		p.Steps = append(p.Steps, host.Step{Action: action, Uplink: host.Uplink{Provider: "lan", NIC: nic, Index: 7, Bridge: "br-lan", Tap: "hwo" + nic, Wire: "hww" + nic}})
+	add := func(nic string, actions ...host.Action) {
+		for _, action := range actions {
+			p.Steps = append(p.Steps, host.Step{Action: action, Uplink: host.Uplink{Provider: "lan", NIC: nic, Index: 7, Bridge: "br-lan", Tap: "hwo" + nic, Wire: "hww" + nic}})
+		}
 	}
+	add(nics[0], host.ActionBridge)
+	for _, nic := range nics {
+		add(nic, host.ActionPair, host.ActionJoin, host.ActionLoad, host.ActionFilter)
+	}
+	add(nics[0], host.ActionMapping)
 	return p
 }
 
@@ -165,6 +179,7 @@ func TestAFailureIsRolledBack(t *testing.T) {
 func TestAKillAnywhere(t *testing.T) {
 	for name, begin := range map[string]struct{ first, then host.Plan }{
 		"attach": {then: plan("eth1")}, "detach": {first: plan("eth1")}, "change": {first: plan("eth1"), then: plan("eth2")},
+		"add": {first: plan("eth1"), then: plan("eth1", "eth2")}, "remove": {first: plan("eth1", "eth2"), then: plan("eth2")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for n := 1; killed(t, n, begin.first, begin.then); n++ {
@@ -209,6 +224,75 @@ func killed(t *testing.T, n int, first, then host.Plan) (died bool) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// TestAnUplinkComesAndGoes, and nothing of the others, nor the bridge, is touched.
+func TestAnUplinkComesAndGoes(t *testing.T) {
+	dir, s := folder(t), &stage{}
+	for _, c := range []struct {
+		want   host.Plan
+		undone string
+	}{
+		{plan("eth1"), ""}, {plan("eth1", "eth2"), ""}, {plan("eth3", "eth1", "eth2"), ""}, {plan("eth2", "eth3"), "eth1"}, {plan("eth3"), "eth2"},
+	} {
+		s.undone = nil
+		if err := s.settle(t, dir, c.want); err != nil || !s.is(c.want) {
+			t.Fatalf("%v: host has %v", err, s.has)
+		}
+		for _, text := range s.undone {
+			if c.undone == "" || !strings.Contains(text, c.undone) {
+				t.Errorf("for\n%s%q was undone", c.want.Text(), text)
+			}
+		}
+	}
+	if err := s.settle(t, dir, host.Plan{}); err != nil || len(s.has) != 0 || s.undone[len(s.undone)-1] != "add bridge br-lan" {
+		t.Errorf("%v: host has %v, undone %q", err, s.has, s.undone)
+	}
+}
+
+// TestAFailureLeavesWhatStood: an uplink that cannot join is taken back alone.
+func TestAFailureLeavesWhatStood(t *testing.T) {
+	for n := 1; ; n++ {
+		dir, s := folder(t), &stage{}
+		if err := s.settle(t, dir, plan("eth1")); err != nil {
+			t.Fatal(err)
+		}
+		s = &stage{has: s.has, failAt: n}
+		err := s.settle(t, dir, plan("eth2", "eth1"))
+		if err == nil {
+			return // there are fewer calls
+		}
+		entries, blind := s.open(t, dir, "boot-1").Entries()
+		entry := entries["lan"]
+		if !errors.Is(err, ErrRolledBack) || !s.is(plan("eth1")) || blind != nil || !entry.Settled || entry.Plan.Hash() != plan("eth1").Hash() {
+			t.Errorf("call %d: %v: host has %v, noted\n%s", n, err, s.has, entry.Plan.Text())
+		}
+		for _, text := range s.undone {
+			if !strings.Contains(text, "eth2") {
+				t.Errorf("call %d: %q was undone", n, text)
+			}
+		}
+	}
+}
+
+// TestANICThatIsGoneKeepsNoOther from coming back after a boot.
+func TestANICThatIsGoneKeepsNoOther(t *testing.T) {
+	for _, gone := range []string{"eth1", "eth2"} {
+		dir, s := folder(t), &stage{}
+		if err := s.settle(t, dir, plan("eth1", "eth2")); err != nil {
+			t.Fatal(err)
+		}
+		s = &stage{gone: gone}
+		err := recovered(t, s.open(t, dir, "boot-2"))
+		left := map[string]string{"eth1": "eth2", "eth2": "eth1"}[gone]
+		if !errors.Is(err, host.ErrMissing) || errors.Is(err, ErrRolledBack) || !s.is(plan(left)) {
+			t.Errorf("without %s: %v: host has %v", gone, err, s.has)
+		}
+		s.gone = ""
+		if err := recovered(t, s.open(t, dir, "boot-2")); err != nil || !s.is(plan("eth1", "eth2")) {
+			t.Errorf("%s is back: %v: host has %v", gone, err, s.has)
+		}
+	}
+}
 
 // TestAFailureOfWhatStood: an outage takes nothing away.
 func TestAFailureOfWhatStood(t *testing.T) {

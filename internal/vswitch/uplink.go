@@ -53,8 +53,7 @@ func (u Uplinks) Do(ctx context.Context, step host.Step) error {
 		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{bridgeOf(up)}, Ports: asTheyAre(have.Ports)})
 		return err
 	case host.ActionJoin:
-		ports := append(without(have.Ports, up.Member()), host.BridgePort{Bridge: up.Bridge, Name: up.Member()})
-		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{bridgeOf(up)}, Ports: ports})
+		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{bridgeOf(up)}, Ports: joined(have.Ports, up)})
 		return err
 	case host.ActionMapping:
 		return u.mapNetwork(ctx, up.Provider, up.Bridge)
@@ -137,6 +136,15 @@ func bridgeOf(up host.Uplink) host.Bridge {
 		bridge.ExternalIDs[takenKey] = strconv.FormatBool(up.Exchange)
 	}
 	return bridge
+}
+
+// joined are the ports with an uplink among them, or, while it stands by, without.
+func joined(ports []host.BridgePort, up host.Uplink) []host.BridgePort {
+	others := without(ports, up.Member())
+	if up.Standby {
+		return others
+	}
+	return append(others, host.BridgePort{Bridge: up.Bridge, Name: up.Member(), Protected: up.Apart || up.Alone})
 }
 
 // asTheyAre are ports as they are, with nothing to change.

@@ -56,6 +56,35 @@ func TestUplinkThreeLaws(t *testing.T) {
 	}
 }
 
+// TestUplinksOfOneBridge: each is protected from the others, one that stands by is out
+// of the bridge, and the others are left as they are whatever becomes of it.
+func TestUplinksOfOneBridge(t *testing.T) {
+	db, c := open(t)
+	edge := Uplinks{c}
+	do := func(action host.Action, nic string, standby bool) {
+		t.Helper()
+		up := host.Uplink{Provider: "lan", NIC: nic, Attachment: host.AttachPort, Bridge: "br-lan", Apart: true, Standby: standby}
+		if err := edge.Do(t.Context(), host.Step{Action: action, Uplink: up}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(host.ActionBridge, "eth1", false)
+	do(host.ActionJoin, "eth1", false)
+	do(host.ActionJoin, "eth2", true)
+	if got := db.VSCtl("list-ports", "br-lan"); got != "eth1\n" {
+		t.Errorf("ports %q", got)
+	}
+	first := db.VSCtl("get", "Port", "eth1", "_uuid", "protected")
+	do(host.ActionJoin, "eth2", false)
+	if got := db.VSCtl("list-ports", "br-lan"); got != "eth1\neth2\n" || !strings.Contains(first, "true") {
+		t.Errorf("ports %q, %s", got, first)
+	}
+	do(host.ActionJoin, "eth2", true)
+	if got := db.VSCtl("list-ports", "br-lan"); got != "eth1\n" || db.VSCtl("get", "Port", "eth1", "_uuid", "protected") != first {
+		t.Errorf("ports %q", got)
+	}
+}
+
 // TestUplinkWithItsPatch: a bridge goes although ovn-controller, which may be
 // down, still has its patch there; it stays for any other foreign port.
 func TestUplinkWithItsPatch(t *testing.T) {

@@ -8,6 +8,10 @@
 //	pods in VLANs ────────┘                                  │
 //	                                                         └─▶ follow: MTU, carrier, stations
 //
+// Of several NICs in one provider network, each joins its own way. Those that are in
+// one network outside, as a patrol of probes finds out, leave it to one of them: that
+// is no other plan, and waits for no approval. Who stands by is in the journal.
+//
 // There is one root, the node: plans depend on each other, since a NIC is in one
 // provider network only. What a plan does to the host is in the journal of
 // package steps, so that a restarted agent finds it, and nothing here has to be

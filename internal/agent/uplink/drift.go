@@ -16,7 +16,7 @@ type drifts struct{ holds }
 
 // note tells whether what is on the NIC rests there, and what is to be told of it.
 func (d *drifts) note(provider string, v verdict, now time.Time) (rests bool, mended []string) {
-	astray, nic := v.result.Astray, v.result.Uplink.NIC
+	astray, nic := v.result.Astray, v.result.Uplinks[0].NIC
 	held, _ := d.held(provider, v.result.Plan.Hash(), now)
 	switch {
 	case len(astray) == 0 && !held:
@@ -31,7 +31,7 @@ func (d *drifts) note(provider string, v verdict, now time.Time) (rests bool, me
 
 // resting is how it stands with a takeover that has something on the NIC.
 func resting(result *nodeplan.Result) verdict {
-	v := verdict{phase: kubeovnv1.PhaseReady, result: result, stands: &result.Uplink}
-	v.notes = []string{fmt.Sprintf("%s is on %s again after it was moved: have who puts it there use the bridge, or use attachment Shared", strings.Join(result.Astray, ", "), result.Uplink.NIC)}
+	v := verdict{phase: kubeovnv1.PhaseReady, result: result, stands: result.Uplinks}
+	v.notes = []string{fmt.Sprintf("%s is on %s again after it was moved: have who puts it there use the bridge, or use attachment Shared", strings.Join(result.Astray, ", "), result.Uplinks[0].NIC)}
 	return v
 }

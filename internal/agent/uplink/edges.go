@@ -68,6 +68,7 @@ type Edges struct {
 	Prober         Prober
 	Mover          Mover
 	Journal        Journal
+	Patrol         Patrol
 }
 
 // look reads the host.
@@ -89,16 +90,24 @@ func (e Edges) look(ctx context.Context, s *scene) (err error) {
 	return nil
 }
 
-// lent are the devices of other network namespaces on a NIC that has yet to join.
-func (e Edges) lent(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) ([]string, error) {
-	if _, noted := s.entries[part.Spec.ProviderNetwork]; noted || len(part.Spec.Interfaces) != 1 {
-		return nil, nil
+// lent are the devices of other network namespaces on NICs that have yet to join.
+func (e Edges) lent(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) (map[string][]string, error) {
+	noted := map[string]bool{}
+	for _, up := range s.entries[part.Spec.ProviderNetwork].Plan.Uplinks() {
+		noted[up.NIC] = true
 	}
-	found, err := e.Kernel.Lent(ctx, part.Spec.Interfaces[0])
-	if err != nil {
-		return nil, fmt.Errorf("look for devices in other namespaces on %s: %w", part.Spec.Interfaces[0], err)
+	lent := map[string][]string{}
+	for _, nic := range part.Spec.Interfaces {
+		if noted[nic] {
+			continue
+		}
+		found, err := e.Kernel.Lent(ctx, nic)
+		if err != nil {
+			return nil, fmt.Errorf("look for devices in other namespaces on %s: %w", nic, err)
+		}
+		lent[nic] = found
 	}
-	return found, nil
+	return lent, nil
 }
 
 // belongings are what the host has on a NIC that the plan of a part moves.

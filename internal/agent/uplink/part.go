@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	kubeovnv1 "hawser/api/v1"
@@ -22,11 +24,15 @@ type verdict struct {
 	message string
 	step    string
 	result  *nodeplan.Result // nil where there is no plan
-	stands  *host.Uplink     // what is carried out, of this plan or an earlier one
-	state   host.UplinkState // of a shared uplink that stands
-	wire    host.Probe       // what the network behind it has answered
+	stands  []host.Uplink    // what is carried out, of this plan or an earlier one
 	mended  []string         // what somebody else had undone
 	notes   []string         // what people have to know of what stands
+
+	// Of the uplinks that stand, by NIC:
+
+	states map[string]kubeovnv1.UplinkState // what each does
+	taps   map[string]host.UplinkState      // of those that are shared
+	wires  map[string]host.Probe            // what the networks behind those have answered
 }
 
 // settlePart plans, carries out what may be carried out, and reports. What stands
@@ -35,44 +41,47 @@ type verdict struct {
 // again without a word what somebody else has undone.
 func (u *Uplinks) settlePart(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode) error {
 	stood := s.stands(part)
-	mended, lost := u.Edges.follow(ctx, stood)
-	v, failed := u.judge(ctx, s, part, stood)
+	follow, mended, lost := u.Edges.follow(ctx, stood)
+	arranged := u.Edges.arrange(ctx, s, part)
+	v, failed := u.judge(ctx, s, part, s.stands(part))
 	v.mended = append(append(v.mended, mended...), s.adopted[part.Spec.ProviderNetwork]...)
-	if v.stands != nil && (lost != nil || stood == nil || *stood != *v.stands) {
-		mended, lost = u.Edges.follow(ctx, v.stands) // it was brought about, or changed
+	if len(v.stands) > 0 && (lost != nil || !slices.Equal(stood, v.stands)) {
+		follow, mended, lost = u.Edges.follow(ctx, v.stands) // it was brought about, or changed
 		v.mended = append(v.mended, mended...)
 	}
 	switch {
-	case v.stands == nil:
-		lost = nil // nothing is left that could follow
-	case lost == nil:
-		lost = u.inform(ctx, s, &v)
-	case v.phase != kubeovnv1.PhaseReady:
-		v.stands = nil // it does not, whatever the journal says
+	case len(v.stands) == 0:
+		follow, lost = nil, nil // nothing is left that could
+	case lost != nil && v.phase != kubeovnv1.PhaseReady:
+		v.stands = follow // the others do not, whatever the journal says
 	}
+	lost = errors.Join(lost, u.inform(ctx, s, &v, follow))
+	v.states = s.states(v.stands)
 	u.standing.note(part.Spec.ProviderNetwork, v)
-	return errors.Join(failed, lost, u.reporter().report(ctx, s, part, v))
+	return errors.Join(arranged, failed, lost, u.reporter().report(ctx, s, part, v))
 }
 
 // stands is what an earlier plan of a part's network has brought about, with its
-// NIC as it is now; nil where nothing does, the NIC is not there or is another one,
-// or all is to go.
-func (s *scene) stands(part *kubeovnv1.ProviderNetworkNode) *host.Uplink {
+// NICs as they are now: those that are there and are no others than they were. It
+// is nothing where all is to go.
+func (s *scene) stands(part *kubeovnv1.ProviderNetworkNode) (stands []host.Uplink) {
 	entry := s.entries[part.Spec.ProviderNetwork]
-	now, ok := nodeplan.Renew(entry.Plan, s.host)
-	if !entry.Settled || !ok || part.DeletionTimestamp != nil {
+	if !entry.Settled || part.DeletionTimestamp != nil {
 		return nil
 	}
-	up := now.Steps[0].Uplink
-	if up.Index != entry.Plan.Steps[0].Uplink.Index {
-		return nil
+	now, _ := nodeplan.Renew(entry.Plan, s.host)
+	noted := entry.Plan.Uplinks()
+	for i, up := range now.Uplinks() {
+		if _, found := s.host.NIC(up); found && up.Index == noted[i].Index {
+			stands = append(stands, up)
+		}
 	}
-	return &up
+	return stands
 }
 
 // judge finds out how it stands with a part, and brings it on. An error is for
 // what has to be tried again soon and is nobody's mistake.
-func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode, stands *host.Uplink) (verdict, error) {
+func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetworkNode, stands []host.Uplink) (verdict, error) {
 	provider := part.Spec.ProviderNetwork
 	if part.DeletionTimestamp != nil {
 		if err := u.release(ctx, s, provider); err != nil {
@@ -110,7 +119,7 @@ func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderN
 func (s *scene) input(part *kubeovnv1.ProviderNetworkNode, options nodeplan.Options, userspace bool) nodeplan.Input {
 	in := nodeplan.Input{
 		Options: options, Node: part, Host: s.host, Managed: s.managed, Userspace: userspace,
-		Stands: map[string]host.Plan{},
+		StandBy: standBy(s.rolesOf(part)), Stands: map[string]host.Plan{},
 	}
 	for provider, entry := range s.entries {
 		in.Stands[provider] = entry.Plan
@@ -186,12 +195,12 @@ func (u *Uplinks) carryOut(ctx context.Context, s *scene, part *kubeovnv1.Provid
 		return u.holds.failed(provider, v, err, u.Now())
 	}
 	u.holds.forget(provider)
-	v.phase, v.stands = kubeovnv1.PhaseReady, &result.Uplink
+	v.phase, v.stands = kubeovnv1.PhaseReady, result.Uplinks
 	return v, nil
 }
 
 func (e Edges) unsupported(result *nodeplan.Result) string {
-	if result.Uplink.Attachment != host.AttachShared {
+	if !slices.ContainsFunc(result.Uplinks, isShared) {
 		return ""
 	}
 	if err := e.Prober.Supported(); err != nil {
@@ -217,33 +226,58 @@ func (h *holds) failed(provider string, v verdict, err error, now time.Time) (ve
 	return v, err
 }
 
-// follow has a shared uplink that stands follow its NIC.
-func (e Edges) follow(ctx context.Context, up *host.Uplink) (mended []string, err error) {
-	if up == nil || up.Attachment != host.AttachShared {
-		return nil, nil
+func isShared(up host.Uplink) bool { return up.Attachment == host.AttachShared }
+
+// follow has the shared uplinks that stand follow their NICs, and gives the uplinks
+// that are well.
+func (e Edges) follow(ctx context.Context, uplinks []host.Uplink) (follow []host.Uplink, mended []string, err error) {
+	var errs []error
+	for _, up := range uplinks {
+		if isShared(up) {
+			lines, err := e.Taps.Follow(ctx, up)
+			mended = append(mended, lines...)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("follow %s: %w", up.NIC, err))
+				continue
+			}
+		}
+		follow = append(follow, up)
 	}
-	mended, err = e.Taps.Follow(ctx, *up)
-	if err != nil {
-		return mended, fmt.Errorf("follow %s: %w", up.NIC, err)
-	}
-	return mended, nil
+	return follow, mended, errors.Join(errs...)
 }
 
 // inform tells the programs which stations are behind the bridge, and asks them
-// and the wire how they are.
-func (u *Uplinks) inform(ctx context.Context, s *scene, v *verdict) (err error) {
-	if v.stands.Attachment != host.AttachShared {
-		return nil
+// and the wires how they are.
+func (u *Uplinks) inform(ctx context.Context, s *scene, v *verdict, uplinks []host.Uplink) error {
+	v.taps, v.wires = map[string]host.UplinkState{}, map[string]host.Probe{}
+	var errs []error
+	for _, up := range uplinks {
+		if !isShared(up) {
+			continue
+		}
+		state, err := u.Edges.inform(ctx, up, s.pods)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		v.taps[up.NIC], v.wires[up.NIC] = state, u.questions.about(up, state.Carrier, u.Now())
 	}
-	up := *v.stands
-	if _, err := u.Edges.Taps.Keep(ctx, up, behind(s.pods, up.Provider)); err != nil {
-		return fmt.Errorf("tell the uplink of %s which pods are behind it: %w", up.NIC, err)
+	return errors.Join(errs...)
+}
+
+// inform is of one uplink. Behind one that stands by there is nobody.
+func (e Edges) inform(ctx context.Context, up host.Uplink, pods []corev1.Pod) (state host.UplinkState, err error) {
+	var stations host.Behind
+	if !up.Standby {
+		stations = behind(pods, up.Provider)
 	}
-	if v.state, err = u.Edges.Taps.State(ctx, up); err != nil {
-		return fmt.Errorf("look at the uplink of %s: %w", up.NIC, err)
+	if _, err := e.Taps.Keep(ctx, up, stations); err != nil {
+		return state, fmt.Errorf("tell the uplink of %s which pods are behind it: %w", up.NIC, err)
 	}
-	v.wire = u.questions.about(up, v.state.Carrier, u.Now())
-	return nil
+	if state, err = e.Taps.State(ctx, up); err != nil {
+		return state, fmt.Errorf("look at the uplink of %s: %w", up.NIC, err)
+	}
+	return state, nil
 }
 
 // reasonOf is the one word for an error of a step.

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -21,13 +22,16 @@ type question struct {
 	answer host.Probe
 }
 
+// asked is who is asked about: a NIC of a provider network.
+type asked struct{ provider, nic string }
+
 // questions are asked beside the reconciler, because an answer may take seconds:
 // of each NIC once it has joined, and each time its carrier comes back.
 type questions struct {
 	mu   sync.Mutex
-	of   map[string]*question // by provider network
-	wake chan struct{}        // a question waits
-	told chan struct{}        // there is an answer: look again
+	of   map[asked]*question
+	wake chan struct{} // a question waits
+	told chan struct{} // there is an answer: look again
 }
 
 // open readies the questions; a reconciler that is not started asks nothing.
@@ -40,18 +44,19 @@ func (q *questions) open() {
 func (q *questions) about(up host.Uplink, carrier bool, now time.Time) host.Probe {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	of := asked{up.Provider, up.NIC}
 	if !carrier {
-		delete(q.of, up.Provider)
+		delete(q.of, of)
 		return host.Probe{}
 	}
-	have, found := q.of[up.Provider]
+	have, found := q.of[of]
 	switch {
-	case !found || have.up.NIC != up.NIC || have.up.Index != up.Index:
+	case !found || have.up.Index != up.Index:
 		have = &question{up: up}
 		if q.of == nil {
-			q.of = map[string]*question{}
+			q.of = map[asked]*question{}
 		}
-		q.of[up.Provider] = have
+		q.of[of] = have
 	case have.asked.IsZero() || have.answer.Foreign || now.Sub(have.asked) < pause:
 		return have.answer
 	}
@@ -63,7 +68,7 @@ func (q *questions) about(up host.Uplink, carrier bool, now time.Time) host.Prob
 func (q *questions) forget(provider string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.of, provider)
+	maps.DeleteFunc(q.of, func(of asked, _ *question) bool { return of.provider == provider })
 }
 
 // run asks what waits until the context ends.

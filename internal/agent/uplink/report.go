@@ -84,33 +84,44 @@ func (r reporter) status(s *scene, part *kubeovnv1.ProviderNetworkNode, v verdic
 		ObservedGeneration: part.Generation, Phase: v.phase, Reason: v.reason, Message: v.message, Step: v.step,
 	}
 	if v.result != nil {
-		status.Attachment = kubeovnv1.Attachment(v.result.Uplink.Attachment)
+		status.Attachment = attachmentOf(v.result.Uplinks)
 		status.Plan, status.PlanHash = v.result.Story, v.result.Plan.Hash()
 	}
 	if v.phase == kubeovnv1.PhaseReady {
-		status.Message = strings.Join(append([]string{"the NIC has joined" + limits(v.state)}, v.notes...), "; ")
+		status.Message = strings.Join(append([]string{s.joined(part) + limits(v)}, v.notes...), "; ")
 	}
 	for _, nic := range part.Spec.Interfaces {
 		if link, found := s.link(nic, v.stands); found {
 			status.Interfaces = append(status.Interfaces, interfaceStatus(nic, link, v))
 		}
 	}
-	status.Conditions = r.conditions(part, status, v)
+	status.Conditions = r.conditions(s, part, status, v)
 	return status
 }
 
-func limits(state host.UplinkState) string {
-	text := ""
-	for _, limit := range state.Limits {
-		text += "; " + limit.Reason + ": " + limit.Message
+// attachmentOf is the one of several ways to attach that the host has most of.
+func attachmentOf(uplinks []host.Uplink) kubeovnv1.Attachment {
+	if i := slices.IndexFunc(uplinks, isShared); i >= 0 {
+		return kubeovnv1.AttachmentShared
+	}
+	return kubeovnv1.Attachment(uplinks[0].Attachment)
+}
+
+func limits(v verdict) (text string) {
+	for _, up := range v.stands {
+		for _, limit := range v.taps[up.NIC].Limits {
+			text += "; " + limit.Reason + ": " + limit.Message
+		}
 	}
 	return text
 }
 
 // link is a NIC, by whatever name it has in what stands.
-func (s *scene) link(nic string, stands *host.Uplink) (host.Link, bool) {
-	if stands != nil && stands.NIC == nic {
-		return s.host.NIC(*stands)
+func (s *scene) link(nic string, stands []host.Uplink) (host.Link, bool) {
+	for _, up := range stands {
+		if up.NIC == nic {
+			return s.host.NIC(up)
+		}
 	}
 	return s.host.Link(nic)
 }
@@ -119,18 +130,16 @@ func interfaceStatus(nic string, link host.Link, v verdict) kubeovnv1.UplinkStat
 	status := kubeovnv1.UplinkStatus{
 		Name: nic, MAC: link.MAC.String(), MTU: int32(link.MTU), Carrier: link.Carrier, State: kubeovnv1.UplinkDown,
 	}
-	if v.stands == nil || v.stands.NIC != nic {
-		return status
-	}
-	status.Attachment = kubeovnv1.Attachment(v.stands.Attachment)
-	if link.Carrier {
-		status.State = kubeovnv1.UplinkActive
+	for _, up := range v.stands {
+		if up.NIC == nic {
+			status.Attachment, status.State = kubeovnv1.Attachment(up.Attachment), v.states[nic]
+		}
 	}
 	return status
 }
 
 // conditions are those that stand, with what the verdict has news of.
-func (r reporter) conditions(part *kubeovnv1.ProviderNetworkNode, status kubeovnv1.ProviderNetworkNodeStatus, v verdict) []kubeovnv1.Condition {
+func (r reporter) conditions(s *scene, part *kubeovnv1.ProviderNetworkNode, status kubeovnv1.ProviderNetworkNodeStatus, v verdict) []kubeovnv1.Condition {
 	ready := kubeovnv1.Condition{Type: kubeovnv1.ConditionReady, Status: metav1.ConditionFalse, Reason: status.Reason, Message: status.Message}
 	if status.Phase == kubeovnv1.PhaseReady {
 		ready.Status = metav1.ConditionTrue
@@ -138,31 +147,37 @@ func (r reporter) conditions(part *kubeovnv1.ProviderNetworkNode, status kubeovn
 	if ready.Reason == "" {
 		ready.Reason = string(status.Phase)
 	}
-	news := []kubeovnv1.Condition{ready}
-	if v.wire.Own {
-		news = append(news, blocked(v.stands.NIC, v.wire))
-	}
 	out := slices.Clone(part.Status.Conditions)
-	for _, condition := range news {
+	if !mayMeet(v.stands) {
+		out = slices.DeleteFunc(out, func(c kubeovnv1.Condition) bool { return c.Type == kubeovnv1.ConditionLoopDetected })
+	}
+	for _, condition := range slices.Concat([]kubeovnv1.Condition{ready}, blocked(v), s.loops(v.stands)) {
 		condition.ObservedGeneration = part.Generation
 		out = r.set(out, condition)
 	}
 	return out
 }
 
-// blocked tells whether the network behind a NIC lets pods through. Without an
-// answer nothing is told, and what was told before stays.
-func blocked(nic string, wire host.Probe) kubeovnv1.Condition {
-	if !wire.Blocked() {
-		return kubeovnv1.Condition{
-			Type: kubeovnv1.ConditionForeignMACsBlocked, Status: metav1.ConditionFalse, Reason: "Answered",
-			Message: fmt.Sprintf("%s answers other MACs behind %s than the NIC's own", wire.Asked, nic),
+// blocked tells whether the networks behind the NICs let pods through: of the first
+// one that does not, else of the first. Without an answer nothing is told, and what
+// was told before stays.
+func blocked(v verdict) (condition []kubeovnv1.Condition) {
+	for _, up := range v.stands {
+		wire := v.wires[up.NIC]
+		switch {
+		case wire.Blocked():
+			return []kubeovnv1.Condition{{
+				Type: kubeovnv1.ConditionForeignMACsBlocked, Status: metav1.ConditionTrue, Reason: "NoAnswer",
+				Message: fmt.Sprintf("%s answers the MAC of %s and no other behind it, so that pods reach nobody: allow several MACs at its port (a switch's port security; a hypervisor's forged transmits, MAC changes, promiscuous mode)", wire.Asked, up.NIC),
+			}}
+		case wire.Own && condition == nil:
+			condition = []kubeovnv1.Condition{{
+				Type: kubeovnv1.ConditionForeignMACsBlocked, Status: metav1.ConditionFalse, Reason: "Answered",
+				Message: fmt.Sprintf("%s answers other MACs behind %s than the NIC's own", wire.Asked, up.NIC),
+			}}
 		}
 	}
-	return kubeovnv1.Condition{
-		Type: kubeovnv1.ConditionForeignMACsBlocked, Status: metav1.ConditionTrue, Reason: "NoAnswer",
-		Message: fmt.Sprintf("%s answers the MAC of %s and no other behind it, so that pods reach nobody: allow several MACs at its port (a switch's port security; a hypervisor's forged transmits, MAC changes, promiscuous mode)", wire.Asked, nic),
-	}
+	return condition
 }
 
 // set puts a condition in the place of the one of its type, and keeps the times of
@@ -185,28 +200,34 @@ func (r reporter) set(conditions []kubeovnv1.Condition, next kubeovnv1.Condition
 	return conditions
 }
 
-// warn makes an event of pods that are not let through, and of the end of that,
-// once each.
+// ends are the events of the end of a condition that is bad news.
+var ends = map[string]string{
+	kubeovnv1.ConditionForeignMACsBlocked: "ForeignMACsPass",
+	kubeovnv1.ConditionLoopDetected:       "LoopGone",
+}
+
+// warn makes an event of conditions that are bad news, and of their end, once each.
 func (r reporter) warn(before, now *kubeovnv1.ProviderNetworkNode) {
-	was, is := foreign(before), foreign(now)
-	about := topic{part: now.UID, kind: kubeovnv1.ConditionForeignMACsBlocked}
-	if was.Status == is.Status || r.told[about] == string(is.Status) {
-		return
-	}
-	r.told[about] = string(is.Status)
-	switch {
-	case is.Status == metav1.ConditionTrue:
-		r.events.Eventf(now, nil, corev1.EventTypeWarning, is.Type, "Probe", "%s", is.Message)
-	case was.Status == metav1.ConditionTrue:
-		r.events.Eventf(now, nil, corev1.EventTypeNormal, "ForeignMACsPass", "Probe", "%s", is.Message)
+	for kind, end := range ends {
+		was, is := conditionOf(before, kind), conditionOf(now, kind)
+		about := topic{part: now.UID, kind: kind}
+		if was.Status == is.Status || r.told[about] == string(is.Status) {
+			continue
+		}
+		r.told[about] = string(is.Status)
+		switch {
+		case is.Status == metav1.ConditionTrue:
+			r.events.Eventf(now, nil, corev1.EventTypeWarning, is.Type, "Probe", "%s", is.Message)
+		case is.Status == metav1.ConditionFalse && was.Status == metav1.ConditionTrue:
+			r.events.Eventf(now, nil, corev1.EventTypeNormal, end, "Probe", "%s", is.Message)
+		}
 	}
 }
 
-// foreign is the condition of whether foreign MACs are blocked; the zero Condition
-// where nothing is known.
-func foreign(part *kubeovnv1.ProviderNetworkNode) kubeovnv1.Condition {
+// conditionOf is the condition of a type; the zero Condition where nothing is known.
+func conditionOf(part *kubeovnv1.ProviderNetworkNode, kind string) kubeovnv1.Condition {
 	for _, condition := range part.Status.Conditions {
-		if condition.Type == kubeovnv1.ConditionForeignMACsBlocked {
+		if condition.Type == kind {
 			return condition
 		}
 	}

@@ -12,8 +12,14 @@ import (
 // stand, and why others do not.
 type standing struct {
 	mu   sync.Mutex
-	here map[string]host.Uplink // by provider network
+	here map[string]party // by provider network
 	why  map[string]string
+}
+
+// party is the uplinks of a provider network that stand, and what each does.
+type party struct {
+	uplinks []host.Uplink
+	states  map[string]kubeovnv1.UplinkState // by NIC
 }
 
 // note keeps a verdict.
@@ -21,32 +27,32 @@ func (s *standing) note(provider string, v verdict) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.here == nil {
-		s.here, s.why = map[string]host.Uplink{}, map[string]string{}
+		s.here, s.why = map[string]party{}, map[string]string{}
 	}
 	delete(s.here, provider)
 	delete(s.why, provider)
 	switch {
-	case v.stands != nil:
-		s.here[provider] = *v.stands
+	case len(v.stands) > 0:
+		s.here[provider] = party{uplinks: v.stands, states: v.states}
 	case v.phase != kubeovnv1.PhaseReleased:
 		s.why[provider] = v.message
 	}
 }
 
-// find gives the uplink that stands, or why there is none.
-func (s *standing) find(provider string) (up host.Uplink, why string) {
+// find gives the uplinks that stand, or why there is none.
+func (s *standing) find(provider string) (uplinks []host.Uplink, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if up, found := s.here[provider]; found {
-		return up, ""
+	if found, stands := s.here[provider]; stands {
+		return found.uplinks, ""
 	}
 	if why := s.why[provider]; why != "" {
-		return up, why
+		return nil, why
 	}
-	return up, "this node has no part in it: see its excludeNodes and nodeSelector"
+	return nil, "this node has no part in it: see its excludeNodes and nodeSelector"
 }
 
-func (s *standing) all() map[string]host.Uplink {
+func (s *standing) all() map[string]party {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.here)

@@ -53,6 +53,9 @@ type scene struct {
 	host    host.Snapshot
 	managed []string
 	adopted map[string][]string // what to tell of it, by provider network
+
+	found    host.LoopFindings // of all NICs that may meet another
+	searched map[string]bool   // by NIC: the findings are about it
 }
 
 // staying are the provider networks that this node is not about to leave.
@@ -80,11 +83,15 @@ func (u *Uplinks) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile
 	if err := u.Edges.shield(ctx, scene); err != nil {
 		return reconcile.Result{}, err
 	}
+	u.Edges.patrol(scene)
 	var errs []error
 	for i := range scene.parts {
 		errs = append(errs, u.settlePart(ctx, scene, &scene.parts[i]))
 	}
 	errs = append(errs, u.sweep(ctx, scene))
+	if scene.entries, err = u.Edges.Journal.Entries(); err == nil {
+		u.Edges.patrol(scene) // with whom has joined just now
+	}
 	return reconcile.Result{RequeueAfter: earlier(u.holds.next(u.Now()), u.drifts.next(u.Now()))}, errors.Join(errs...)
 }
 
@@ -114,6 +121,7 @@ func (u *Uplinks) Leave(ctx context.Context) error {
 	u.turn.Lock()
 	defer u.turn.Unlock()
 	u.left = true
+	u.Edges.Patrol.Watch(nil)
 	entries, err := u.Edges.Journal.Entries()
 	scene := &scene{entries: entries}
 	errs := []error{err, u.survey(ctx, scene)}
@@ -127,14 +135,19 @@ func (u *Uplinks) Leave(ctx context.Context) error {
 	return err
 }
 
-// MTU is that of the NIC by which this node reaches a provider network, in
-// bytes. Where it does not, the error says why.
+// MTU is the smallest of the NICs by which this node reaches a provider network, in
+// bytes; one that stands by may have to take over. Where it does not reach it, the
+// error says why.
 func (u *Uplinks) MTU(provider string) (int, error) {
-	up, why := u.standing.find(provider)
+	uplinks, why := u.standing.find(provider)
 	if why != "" {
 		return 0, fmt.Errorf("provider network %s is not ready on node %s: %s", provider, u.Node, why)
 	}
-	return up.MTU, nil
+	mtu := uplinks[0].MTU
+	for _, up := range uplinks {
+		mtu = min(mtu, up.MTU)
+	}
+	return mtu, nil
 }
 
 // gather reads all that is decided by. The parts come in the order of their
@@ -188,11 +201,19 @@ func (u *Uplinks) survey(ctx context.Context, s *scene) error {
 		if err := u.Edges.Journal.Adopt(ctx, provider, stands); err != nil {
 			return fmt.Errorf("note what stands of provider network %s: %w", provider, err)
 		}
-		s.adopted[provider] = []string{"the node's journal of what was done to " + stands.Steps[0].Uplink.NIC + " was gone, and is written again from what stands"}
+		s.adopted[provider] = []string{"the node's journal of what was done to " + namesOf(stands) + " was gone, and is written again from what stands"}
 		log.FromContext(ctx).Info("noted an uplink that no journal knew", "provider", provider, "plan", stands.Text())
 	}
 	s.entries, err = u.Edges.Journal.Entries()
 	return err
+}
+
+func namesOf(plan host.Plan) string {
+	var nics []string
+	for _, up := range plan.Uplinks() {
+		nics = append(nics, up.NIC)
+	}
+	return strings.Join(nics, ", ")
 }
 
 // sweep releases what no part is there for any more, as after a deletion that

@@ -49,12 +49,28 @@ type machine struct {
 	bridges   []host.Installed
 	refuse    map[host.Action]error // of undoing
 	did       []host.Action
+	joined    []host.Uplink          // in their bridges
+	stations  map[string]host.Behind // by NIC
+}
+
+// Bridges are those that a test says, or those that have ports.
+func (m *machine) Bridges() (bridges []host.Installed) {
+	if m.bridges != nil {
+		return m.bridges
+	}
+	ports := map[string][]string{}
+	for _, up := range m.joined {
+		ports[up.Provider] = append(ports[up.Provider], up.Member())
+	}
+	for provider, names := range ports {
+		bridges = append(bridges, host.Installed{Name: host.BridgeOf(provider), Owner: nodeplan.Owner(provider), Ports: names})
+	}
+	return bridges
 }
 
 func (m *machine) Snapshot(context.Context) (host.Snapshot, error)             { return m.snapshot, nil }
 func (m *machine) Lent(context.Context, string) ([]string, error)              { return m.lent, nil }
 func (m *machine) Belongings(context.Context, string) (host.Belongings, error) { return m.has, nil }
-func (m *machine) Bridges() []host.Installed                                   { return m.bridges }
 func (m *machine) Connected() bool                                             { return m.connected }
 func (m *machine) Before(context.Context, host.Step) (string, error)           { return "", nil }
 func (m *machine) Supported() error                                            { return m.supported }
@@ -84,6 +100,15 @@ func (m *machine) Do(_ context.Context, step host.Step) error {
 	if err := m.fail[step.Action]; err != nil {
 		return err
 	}
+	if _, found := m.snapshot.NIC(step.Uplink); !found && !step.OfBridge() {
+		return fmt.Errorf("%s: %w", step.Uplink.NIC, host.ErrMissing)
+	}
+	if step.Action == host.ActionJoin {
+		m.leave(step.Uplink)
+		if !step.Uplink.Standby {
+			m.joined = append(m.joined, step.Uplink)
+		}
+	}
 	m.did = append(m.did, step.Action)
 	if step.Action == host.ActionPromisc {
 		m.mended = nil // done again, and nobody told of it
@@ -99,8 +124,15 @@ func (m *machine) Undo(_ context.Context, step host.Step) error {
 		return err
 	}
 	m.undone++
+	if step.Action == host.ActionJoin {
+		m.leave(step.Uplink)
+	}
 	m.done = slices.DeleteFunc(m.done, func(text string) bool { return text == step.Text() })
 	return nil
+}
+
+func (m *machine) leave(up host.Uplink) {
+	m.joined = slices.DeleteFunc(m.joined, func(have host.Uplink) bool { return have.NIC == up.NIC })
 }
 
 // network is the machine as NetworkManager and as the taps.
@@ -113,8 +145,12 @@ func (n network) Keep(_ context.Context, devices ...string) (bool, error) {
 
 type taps struct{ *machine }
 
-func (t taps) Keep(_ context.Context, _ host.Uplink, want host.Behind) (int, error) {
+func (t taps) Keep(_ context.Context, up host.Uplink, want host.Behind) (int, error) {
 	t.behind = want
+	if t.stations == nil {
+		t.stations = map[string]host.Behind{}
+	}
+	t.stations[up.NIC] = want
 	return 0, nil
 }
 
@@ -126,7 +162,10 @@ type stage struct {
 	events  *events.FakeRecorder
 	now     time.Time
 	journal string // its folder
+	patrol  *patrol
 }
+
+var request = reconcile.Request{}
 
 var actions = []host.Action{
 	host.ActionBridge, host.ActionPair, host.ActionIsolate, host.ActionJoin, host.ActionLoad,
@@ -159,19 +198,19 @@ func newStage(t *testing.T, objects ...client.Object) *stage {
 		t.Fatal(err)
 	}
 	api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&kubeovnv1.ProviderNetworkNode{}).WithObjects(objects...).Build()
-	s := &stage{T: t, machine: m, api: api, events: events.NewFakeRecorder(100), now: time.Unix(1e9, 0), journal: folder}
+	s := &stage{T: t, machine: m, api: api, events: events.NewFakeRecorder(100), now: time.Unix(1e9, 0), journal: folder, patrol: &patrol{}}
 	s.uplinks = &Uplinks{
 		Node: "n1", Options: nodeplan.Options{Mark: host.UplinkMark}, Client: api, Events: s.events,
-		Edges:     Edges{Kernel: m, Switch: m, NetworkManager: network{m}, Taps: taps{m}, Prober: m, Mover: m, Journal: journal},
+		Edges:     Edges{Kernel: m, Switch: m, NetworkManager: network{m}, Taps: taps{m}, Prober: m, Mover: m, Journal: journal, Patrol: s.patrol},
 		Userspace: func() bool { return false }, Now: func() time.Time { return s.now },
 	}
 	return s
 }
 
-func part(provider, nic string) *kubeovnv1.ProviderNetworkNode {
+func part(provider string, nics ...string) *kubeovnv1.ProviderNetworkNode {
 	return &kubeovnv1.ProviderNetworkNode{
 		ObjectMeta: metav1.ObjectMeta{Name: provider + ".n1", UID: "uid-" + "x", Generation: 1, Finalizers: []string{kubeovnv1.Finalizer}},
-		Spec:       kubeovnv1.ProviderNetworkNodeSpec{ProviderNetwork: provider, Node: "n1", Interfaces: []string{nic}},
+		Spec:       kubeovnv1.ProviderNetworkNodeSpec{ProviderNetwork: provider, Node: "n1", Interfaces: nics},
 	}
 }
 
@@ -474,8 +513,13 @@ func TestMetrics(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(Counters{Uplinks: s.uplinks})
 	metrics, err := registry.Gather()
-	if err != nil || len(metrics) != 2 || len(metrics[0].Metric) != 11 {
-		t.Errorf("%v: %v", err, metrics)
+	if err != nil || len(metrics) != 3 || len(metrics[0].Metric) != 11 || len(metrics[2].Metric) != 3 {
+		t.Fatalf("%v: %v", err, metrics)
+	}
+	for _, metric := range metrics[2].Metric {
+		if active := strings.Contains(metric.String(), "Active"); active != (metric.GetGauge().GetValue() == 1) {
+			t.Errorf("states: %v", metric)
+		}
 	}
 	for _, metric := range metrics[1].Metric {
 		if strings.Contains(metric.String(), "spoofed") && metric.GetCounter().GetValue() != 3 {

@@ -28,7 +28,7 @@ func (u *Uplinks) Register(mgr ctrl.Manager, hints ...<-chan struct{}) error {
 		u.questions.run(ctx, u.Edges.Prober, u.Now)
 		return nil
 	}
-	if err := errors.Join(mgr.Add(manager.RunnableFunc(u.begin)), mgr.Add(manager.RunnableFunc(ask))); err != nil {
+	if err := errors.Join(mgr.Add(manager.RunnableFunc(u.begin)), mgr.Add(manager.RunnableFunc(ask)), mgr.Add(manager.RunnableFunc(u.Edges.Patrol.Run))); err != nil {
 		return err
 	}
 	// The request is the same for every object: there is one node.
@@ -39,7 +39,7 @@ func (u *Uplinks) Register(mgr ctrl.Manager, hints ...<-chan struct{}) error {
 		Named("uplinks").
 		Watches(&kubeovnv1.ProviderNetworkNode{}, handler.EnqueueRequestsFromMapFunc(request), builder.WithPredicates(changed())).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(request), builder.WithPredicates(underlayPods())).
-		WatchesRawSource(hint.Source(append(hints, u.questions.told), request)).
+		WatchesRawSource(hint.Source(append(hints, u.questions.told, u.Edges.Patrol.Changed()), request)).
 		WithOptions(hint.Options()).
 		Complete(u)
 }

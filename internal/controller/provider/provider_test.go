@@ -334,17 +334,18 @@ func TestWhatIsNotBuiltIsNotDone(t *testing.T) {
 	w := newWorld(t)
 	w.node("n1")
 	pn := network("net1", "eth1,eth2")
+	pn.Spec.LoopProtection = kubeovnv1.LoopRSTP
 	w.create(pn)
 	w.told("net1 Unsupported")
-	w.change(pn, func() { pn.Spec.DefaultInterface = "eth1" })
+	w.change(pn, func() { pn.Spec.LoopProtection = kubeovnv1.LoopIsolate })
 	w.part("net1.n1", exists)
-	w.change(pn, func() { pn.Spec.Mode = kubeovnv1.UplinkLACP })
+	w.change(pn, func() { pn.Spec.LoopProtection = kubeovnv1.LoopRSTP })
 	get(w, "net1", pn, func(pn *kubeovnv1.ProviderNetwork) bool {
 		return slices.ContainsFunc(pn.Status.Conditions, func(c kubeovnv1.ProviderNetworkCondition) bool {
 			return c.Type == "Ready" && c.Reason == "Unsupported" && c.ObservedGeneration == pn.Generation
 		})
 	})
-	if part := w.part("net1.n1", exists); part.Spec.Mode != "" {
+	if part := w.part("net1.n1", exists); part.Spec.LoopProtection != kubeovnv1.LoopIsolate || len(part.Spec.Interfaces) != 2 {
 		t.Errorf("%+v", part.Spec)
 	}
 	w.create(network("net2", "eth1"))

@@ -53,6 +53,17 @@ func Choose(uplinks []Uplink, found host.LoopFindings) []Role {
 	return out
 }
 
+// Alone are the findings by which one of some uplinks takes part at a time, as if
+// each met all others.
+func Alone(nics []string) (found host.LoopFindings) {
+	for i, nic := range nics {
+		for _, other := range nics[:i] {
+			found.Meetings = append(found.Meetings, host.Meeting{NICs: [2]string{min(nic, other), max(nic, other)}})
+		}
+	}
+	return found
+}
+
 // ranked puts those first that have the best claim to take part.
 func ranked(uplinks []Uplink, mute map[string]string) []Uplink {
 	rank := func(u Uplink) int {

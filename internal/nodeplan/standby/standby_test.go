@@ -66,6 +66,21 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// TestAlone: the first with carrier takes part, and goes on when another comes back.
+func TestAlone(t *testing.T) {
+	for have, want := range map[string]string{
+		"a b c":   "a Active, b Standby for a, c Standby for a",
+		"a- b c":  "a Down for b, b Active, c Standby for b",
+		"a b* c":  "a Standby for b, b Active, c Standby for b",
+		"a-* b c": "a Down for b, b Active, c Standby for b",
+		"a- b-":   "a Down, b Down",
+	} {
+		if got := text(Choose(uplinks(have), Alone([]string{"a", "b", "c"}))); got != want {
+			t.Errorf("%s: chosen: %s, want %s", have, got, want)
+		}
+	}
+}
+
 func text(roles []Role) string {
 	var out []string
 	for _, r := range roles {

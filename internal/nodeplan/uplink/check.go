@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -29,11 +30,11 @@ func checkName(in Input) *plan.Problem {
 		return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("%q cannot name a provider network: its bridge %s is reserved or too long", name, bridge))
 	}
 	for _, have := range in.Host.Bridges {
-		if have.Name == bridge && have.Owner != Owner(name) && !inherits(in, have) {
+		if have.Name == bridge && have.Owner != Owner(name) && !in.inherits(have) {
 			return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("bridge %s is on this node and not ours: remove it, or name the provider network otherwise", bridge))
 		}
 	}
-	nic, _ := in.Link()
+	nic, _ := in.first().link()
 	if link, found := in.Host.Link(bridge); found && link.Index != nic.Index && !in.bridged(bridge) && link.Kind != "openvswitch" && link.Kind != "tuntap" {
 		return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("a device named %s is on this node and not ours: rename it, or name the provider network otherwise", bridge))
 	}
@@ -42,11 +43,12 @@ func checkName(in Input) *plan.Problem {
 
 // inherits tells whether a bridge is what a Kube-OVN made of the NIC and is to stay,
 // or was noted to be that; or all that a boot has left of it.
-func inherits(in Input, bridge host.Installed) bool {
-	kept, found := in.takeover().Kept()
-	stays := found && kept.Name == bridge.Name && in.takesOver()
-	left := !found && addressed(bridge.Name, in.Host) == ""
-	return bridge.KubeOVN && (stays || left || in.standing() == host.AttachTakeover)
+func (in Input) inherits(bridge host.Installed) bool {
+	c := in.first()
+	kept, found := c.takeover().Kept()
+	stays := found && kept.Name == bridge.Name && c.takesOver()
+	left := !found && c.addressed(bridge.Name) == ""
+	return bridge.KubeOVN && !in.several() && (stays || left || c.standing() == host.AttachTakeover)
 }
 
 func (in Input) bridged(name string) bool {
@@ -61,12 +63,16 @@ func checkBuilt(in Input) *plan.Problem {
 	spec := in.Node.Spec
 	message := ""
 	switch {
-	case len(spec.Interfaces) != 1:
-		message = fmt.Sprintf("several interfaces (%s) are not built yet: name one; a bond of the host can be it", strings.Join(spec.Interfaces, ", "))
+	case len(spec.Interfaces) == 0:
+		message = "no interface is named"
 	case spec.Mode != "" && spec.Mode != kubeovnv1.UplinkBridge:
 		message = fmt.Sprintf("mode %s is not built yet: let the host make the bond, and name it", spec.Mode)
+	case spec.LoopProtection == kubeovnv1.LoopRSTP && in.several():
+		message = "loopProtection RSTP is not built yet: Isolate needs no spanning tree, and sends none"
 	case spec.LoopProtection == kubeovnv1.LoopRSTP:
 		message = "loopProtection RSTP is not built yet; one interface needs none"
+	case in.several() && in.asksTakeover():
+		message = "attachment Takeover, exchangeLinkName and vlanInterfaces are for one interface: several join as ports, or shared"
 	}
 	if message == "" {
 		return nil
@@ -74,62 +80,84 @@ func checkBuilt(in Input) *plan.Problem {
 	return in.problem(kubeovnv1.ReasonUnsupported, message)
 }
 
-// checkNIC refuses what is no NIC of the host's.
-func checkNIC(in Input) *plan.Problem {
-	nic := in.nic()
-	if in.excluded() {
-		return in.problem(kubeovnv1.ReasonInterfaceExcluded, nic+" is excluded by the agent's flag --nic-exclude")
+// checkStacked refuses NICs that are one: what one of them hears, the other does.
+func checkStacked(in Input) *plan.Problem {
+	named := in.Node.Spec.Interfaces
+	for i, nic := range named {
+		if slices.Contains(named[:i], nic) {
+			return in.problem(kubeovnv1.ReasonInterfaceInUse, nic+" is named twice: name it once")
+		}
+		link, _ := in.Host.Link(nic)
+		for _, below := range []string{link.Master, link.Parent} {
+			if slices.Contains(named, below) && link.Kind != "vlan" {
+				return in.problem(kubeovnv1.ReasonInterfaceInUse, fmt.Sprintf("%s and %s stand on each other: name one of them", nic, below))
+			}
+		}
 	}
-	link, found := in.Link()
+	return nil
+}
+
+// checkNIC refuses what is no NIC of the host's.
+func checkNIC(c candidate) *plan.Problem {
+	if c.excluded() {
+		return c.problem(kubeovnv1.ReasonInterfaceExcluded, c.nic+" is excluded by the agent's flag --nic-exclude")
+	}
+	link, found := c.link()
 	if !found {
-		message := nic + " is not on this node; it joins as soon as it appears"
-		if in.Node.Spec.AutoCreateVlanSubinterfaces {
+		message := c.nic + " is not on this node; it joins as soon as it appears"
+		if c.Node.Spec.AutoCreateVlanSubinterfaces {
 			message += " (autoCreateVlanSubinterfaces is not built yet)"
 		}
-		return in.problem(kubeovnv1.ReasonInterfaceNotFound, message)
+		return c.problem(kubeovnv1.ReasonInterfaceNotFound, message)
 	}
 	switch {
 	case link.Loopback:
-		return in.problem(kubeovnv1.ReasonInterfaceInUse, nic+" is the loopback")
+		return c.problem(kubeovnv1.ReasonInterfaceInUse, c.nic+" is the loopback")
 	case attachment.IsOwner(link.Alias):
-		return in.problem(kubeovnv1.ReasonInterfaceInUse, nic+" is the cable of a pod")
-	case host.IsOwn(nic) || in.bridged(nic) && !in.takeover().Exchanged() || slices.ContainsFunc(ours, func(prefix string) bool { return strings.HasPrefix(nic, prefix) }):
-		return in.problem(kubeovnv1.ReasonInterfaceInUse, nic+" belongs to the pod network itself")
+		return c.problem(kubeovnv1.ReasonInterfaceInUse, c.nic+" is the cable of a pod")
+	case host.IsOwn(c.nic) || c.bridged(c.nic) && !c.takeover().Exchanged() || slices.ContainsFunc(ours, func(prefix string) bool { return strings.HasPrefix(c.nic, prefix) }):
+		return c.problem(kubeovnv1.ReasonInterfaceInUse, c.nic+" belongs to the pod network itself")
 	}
 	return nil
+}
+
+func (c candidate) excluded() bool {
+	return slices.ContainsFunc(c.Options.Exclude, func(pattern string) bool {
+		matched, err := path.Match(pattern, c.nic)
+		return matched && err == nil
+	})
 }
 
 // checkHolder refuses a NIC that is part of something greater, or of another
 // provider network: the one where it stands, else the older one.
-func checkHolder(in Input) *plan.Problem {
-	nic := in.nic()
-	link, _ := in.Link()
-	if master, found := in.Host.Link(link.Master); found && (master.Kind == "bond" || master.Kind == "team") {
-		return in.problem(kubeovnv1.ReasonInterfaceInUse, fmt.Sprintf("%s is a member of %s: name that", nic, master.Name))
+func checkHolder(c candidate) *plan.Problem {
+	link, _ := c.link()
+	if master, found := c.Host.Link(link.Master); found && (master.Kind == "bond" || master.Kind == "team") {
+		return c.problem(kubeovnv1.ReasonInterfaceInUse, fmt.Sprintf("%s is a member of %s: name that", c.nic, master.Name))
 	}
-	if holder := in.holder(); holder != "" {
-		return in.problem(kubeovnv1.ReasonInterfaceInUse, fmt.Sprintf("%s is the interface of provider network %s", nic, holder))
+	if holder := c.holder(); holder != "" {
+		return c.problem(kubeovnv1.ReasonInterfaceInUse, fmt.Sprintf("%s is the interface of provider network %s", c.nic, holder))
 	}
 	return nil
 }
 
-func (in Input) holder() string {
-	for provider, stands := range in.Stands {
-		if _, found := standingOn(stands, in.nic()); found {
-			if provider == in.provider() {
+func (c candidate) holder() string {
+	for provider, stands := range c.Stands {
+		if _, found := standingOn(stands, c.nic); found {
+			if provider == c.provider() {
 				return ""
 			}
 			return provider
 		}
 	}
-	first := in.Node
-	for i := range in.Others {
-		other := &in.Others[i]
-		if slices.Contains(other.Spec.Interfaces, in.nic()) && older(other, first) {
+	first := c.Node
+	for i := range c.Others {
+		other := &c.Others[i]
+		if slices.Contains(other.Spec.Interfaces, c.nic) && older(other, first) {
 			first = other
 		}
 	}
-	if first == in.Node {
+	if first == c.Node {
 		return ""
 	}
 	return first.Spec.ProviderNetwork
@@ -143,10 +171,10 @@ func older(a, b *kubeovnv1.ProviderNetworkNode) bool {
 }
 
 // obstacle says why a NIC cannot be a port of the bridge; "" if it can.
-func (in Input) obstacle() string {
-	link, _ := in.Link()
-	if bridge, found := in.Host.BridgeWith(link.Name); found {
-		return otherPort(in, bridge)
+func (c candidate) obstacle() string {
+	link, _ := c.link()
+	if bridge, found := c.Host.BridgeWith(link.Name); found {
+		return c.otherPort(bridge)
 	}
 	if link.Master != "" {
 		return "is a port of " + link.Master
@@ -154,29 +182,29 @@ func (in Input) obstacle() string {
 	if link.Kind == "bridge" || link.Kind == "team" {
 		return "is a " + link.Kind
 	}
-	if above := in.Host.Uppers(link.Name); len(above) > 0 {
+	if above := c.Host.Uppers(link.Name); len(above) > 0 {
 		return "has " + strings.Join(above, ", ") + " on top"
 	}
-	if len(in.Lent) > 0 {
-		return "has " + strings.Join(in.Lent, ", ") + " on top, in other network namespaces"
+	if lent := c.Lent[c.nic]; len(lent) > 0 {
+		return "has " + strings.Join(lent, ", ") + " on top, in other network namespaces"
 	}
-	return addressed(link.Name, in.Host)
+	return c.addressed(link.Name)
 }
 
 // otherPort is about a NIC that is a port of a bridge already. Once it was taken
 // over, its addresses come back to it.
-func otherPort(in Input, bridge host.Installed) string {
+func (c candidate) otherPort(bridge host.Installed) string {
 	switch {
-	case bridge.Owner != Owner(in.provider()):
+	case bridge.Owner != Owner(c.provider()):
 		return "is a port of " + bridge.Name
-	case in.standing() == host.AttachTakeover:
-		return addressed(bridge.Name, in.Host)
+	case c.standing() == host.AttachTakeover:
+		return c.addressed(bridge.Name)
 	}
 	return ""
 }
 
-func addressed(link string, on host.Snapshot) string {
-	if slices.ContainsFunc(on.Addresses, func(a host.Address) bool { return a.Link == link }) {
+func (c candidate) addressed(link string) string {
+	if slices.ContainsFunc(c.Host.Addresses, func(a host.Address) bool { return a.Link == link }) {
 		return "has addresses of the host"
 	}
 	return ""

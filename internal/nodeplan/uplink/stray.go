@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"slices"
 	"strings"
 
 	"hawser/internal/host"
@@ -8,13 +9,14 @@ import (
 
 // Strays are the plans, by provider network, of what stands on a host without
 // being noted anywhere: somebody has deleted the journal. A shared uplink is told
-// by its pins, or by the alias of its pair; a NIC that is a port, or taken over, by its
-// bridge's marks. Where a provider network has several, one is found now and the next
-// one when that is gone.
+// by its pins, or by the alias of its pair; a NIC that is a port, or taken over, by
+// its bridge's marks. A NIC that was to be a port and stands by is told by nothing,
+// and left as it is: up, and the host deaf to it.
 func Strays(on host.Snapshot, pinned []host.Uplink, userspace bool, noted func(provider string) bool) map[string]host.Plan {
-	strays := map[string]host.Plan{}
+	found := map[string][]host.Uplink{}
 	add := func(up host.Uplink) {
-		if _, found := strays[up.Provider]; found || noted(up.Provider) {
+		known := slices.ContainsFunc(found[up.Provider], func(have host.Uplink) bool { return have.NIC == up.NIC })
+		if known || noted(up.Provider) {
 			return
 		}
 		link, _ := on.NIC(up)
@@ -22,27 +24,38 @@ func Strays(on host.Snapshot, pinned []host.Uplink, userspace bool, noted func(p
 		if up.Attachment == host.AttachTakeover {
 			up.MAC = link.MAC
 		}
-		strays[up.Provider] = steps(up)
+		found[up.Provider] = append(found[up.Provider], up)
 	}
 	for _, up := range pinned {
 		add(up)
 	}
 	for _, link := range on.Links {
-		if up, ours := host.ReadAlias(link.Alias); ours && link.Kind == "veth" {
+		if up, ours := ofPair(link); ours {
 			add(up)
 		}
 	}
 	for _, bridge := range on.Bridges {
 		if provider, ours := strings.CutPrefix(bridge.Owner, Owner("")); ours {
-			add(uplinkOf(provider, bridge, on))
+			for _, nic := range nicsOf(bridge, on, len(found[provider]) == 0) {
+				add(uplinkOf(provider, nic, bridge))
+			}
 		}
+	}
+	strays := map[string]host.Plan{}
+	for provider, uplinks := range found {
+		strays[provider] = steps(together(uplinks, on))
 	}
 	return strays
 }
 
-// uplinkOf is the uplink that a bridge of ours was made for.
-func uplinkOf(provider string, bridge host.Installed, on host.Snapshot) host.Uplink {
-	up := host.Uplink{Provider: provider, NIC: portOf(bridge, on), Attachment: host.AttachPort, Bridge: bridge.Name}
+func ofPair(link host.Link) (up host.Uplink, ours bool) {
+	up, ours = host.ReadAlias(link.Alias)
+	return up, ours && link.Kind == "veth"
+}
+
+// uplinkOf is an uplink that a bridge of ours was made for.
+func uplinkOf(provider, nic string, bridge host.Installed) host.Uplink {
+	up := host.Uplink{Provider: provider, NIC: nic, Attachment: host.AttachPort, Bridge: bridge.Name}
 	if bridge.Takeover {
 		up.Attachment = host.AttachTakeover
 	}
@@ -52,13 +65,30 @@ func uplinkOf(provider string, bridge host.Installed, on host.Snapshot) host.Upl
 	return up
 }
 
-// portOf is the NIC that is a port of a bridge; "" where none is. Patches to other
-// bridges are no devices, and internal ports no NICs.
-func portOf(bridge host.Installed, on host.Snapshot) string {
+// nicsOf are the NICs that are ports of a bridge. Patches to other bridges are no
+// devices, and internal ports no NICs. The bridge alone, with "" for its NIC, is of
+// interest where nothing else was found.
+func nicsOf(bridge host.Installed, on host.Snapshot, alone bool) (nics []string) {
 	for _, port := range bridge.Ports {
-		if link, found := on.Link(port); found && link.Kind != "openvswitch" {
-			return port
+		link, found := on.Link(port)
+		if _, tap := ofPair(link); found && !tap && link.Kind != "openvswitch" {
+			nics = append(nics, port)
 		}
 	}
-	return ""
+	if len(nics) == 0 && alone {
+		return []string{""}
+	}
+	return nics
+}
+
+// together are several uplinks as they stand: those that are not in the bridge
+// stand by.
+func together(uplinks []host.Uplink, on host.Snapshot) []host.Uplink {
+	for i := range uplinks {
+		up := &uplinks[i]
+		_, in := on.BridgeWith(up.Member())
+		up.Apart = len(uplinks) > 1
+		up.Standby = up.Apart && !in
+	}
+	return uplinks
 }

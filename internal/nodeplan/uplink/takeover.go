@@ -7,30 +7,39 @@ import (
 	"hawser/internal/plan"
 )
 
+// first is the NIC that is taken over, if one is: of several none can be.
+func (in Input) first() candidate { return candidate{Input: in, nic: in.Node.Spec.Interfaces[0]} }
+
 // takeover is what the plan of one depends on.
-func (in Input) takeover() takeover.Input {
+func (c candidate) takeover() takeover.Input {
 	return takeover.Input{
-		Node: in.Node, Host: in.Host, Has: in.Has, Managed: in.Managed, Lent: in.Lent,
-		Stands: in.Stands[in.provider()], Userspace: in.Userspace,
+		Node: c.Node, Host: c.Host, Has: c.Has, Managed: c.Managed, Lent: c.Lent[c.nic],
+		Stands: c.Stands[c.provider()], Userspace: c.Userspace,
 	}
 }
 
-// Link is the NIC, under the name that it has now.
-func (in Input) Link() (host.Link, bool) { return in.takeover().Link() }
+// link is the NIC, under the name that it has now.
+func (c candidate) link() (host.Link, bool) {
+	if c.several() {
+		return c.Host.Link(c.nic)
+	}
+	return c.takeover().Link()
+}
 
 // Moves names the NIC, as it is called now, if the plan moves what the host has on
 // it, and so depends on that (Input.Has).
 func (in Input) Moves() (nic string, moves bool) {
 	if len(in.Node.Spec.Interfaces) != 1 {
-		return "", false // refused
+		return "", false
 	}
-	link, found := in.Link()
-	return link.Name, found && (in.takesOver() || in.standing() == host.AttachTakeover)
+	c := in.first()
+	link, found := c.link()
+	return link.Name, found && (c.takesOver() || c.standing() == host.AttachTakeover)
 }
 
-// takesOver tells whether the user asks for a takeover, if only by what he asks of
-// it, or a Kube-OVN has done it.
-func (in Input) takesOver() bool {
+// asksTakeover tells whether the user asks for a takeover, if only by what he asks
+// of it.
+func (in Input) asksTakeover() bool {
 	spec := in.Node.Spec
 	switch spec.Attachment {
 	case kubeovnv1.AttachmentTakeover:
@@ -38,16 +47,25 @@ func (in Input) takesOver() bool {
 	case kubeovnv1.AttachmentPort, kubeovnv1.AttachmentShared:
 		return false
 	}
-	_, kept := in.takeover().Kept()
-	return kept || spec.ExchangeLinkName || len(spec.VlanInterfaces) > 0 || spec.PreserveVlanInterfaces
+	return spec.ExchangeLinkName || len(spec.VlanInterfaces) > 0 || spec.PreserveVlanInterfaces
 }
 
-func (in Input) takeOver() (*Result, *plan.Problem) {
-	done, problem := takeover.Plan(in.takeover())
+// takesOver tells whether a takeover is asked for, or a Kube-OVN has done it.
+func (c candidate) takesOver() bool {
+	_, kept := c.takeover().Kept()
+	left := c.Node.Spec.Attachment == "" || c.Node.Spec.Attachment == kubeovnv1.AttachmentAuto
+	return c.asksTakeover() || kept && left
+}
+
+func (c candidate) takeOver() (*Result, *plan.Problem) {
+	if c.several() {
+		return nil, c.problem(kubeovnv1.ReasonUnsupported, c.nic+" is taken over, which is for one interface: with others it joins by attachment Shared")
+	}
+	done, problem := takeover.Plan(c.takeover())
 	if problem != nil {
 		return nil, problem
 	}
-	return &Result{Uplink: done.Uplink, Plan: done.Plan, Story: done.Story(), Notes: done.Notes(), Astray: done.Astray}, nil
+	return &Result{Uplinks: []host.Uplink{done.Uplink}, Plan: done.Plan, Story: done.Story(), Notes: done.Notes(), Astray: done.Astray}, nil
 }
 
 // Own is the plan by which what is only kept of a Kube-OVN becomes ours, to be

@@ -19,7 +19,8 @@ import (
 type document struct {
 	Exclude   []string
 	Managed   []string
-	Lent      []string
+	Lent      map[string][]string
+	StandBy   []string
 	Userspace bool
 	Nodes     []kubeovnv1.ProviderNetworkNode
 	Stands    []struct {
@@ -64,12 +65,30 @@ func text(in Input, nodes []kubeovnv1.ProviderNetworkNode) string {
 			fmt.Fprintf(&out, "%s: %s\n\n", problem.Reason, problem.Message)
 			continue
 		}
-		fmt.Fprintf(&out, "%s, MTU %d, mark %#x\n%s\n", result.Uplink.Attachment, result.Uplink.MTU, result.Uplink.Mark, result.Plan.Text())
-		if result.Uplink.Attachment == host.AttachTakeover {
+		for _, up := range result.Uplinks {
+			fmt.Fprintf(&out, "%s%s, MTU %d, mark %#x%s\n", among(up), up.Attachment, up.MTU, up.Mark, standing(up))
+		}
+		fmt.Fprintf(&out, "%s\n", result.Plan.Text())
+		if result.Uplinks[0].Attachment == host.AttachTakeover {
 			fmt.Fprintf(&out, "undone: %d steps, notes %q\n\n", strings.Count(result.Story, "undone: "), result.Notes)
 		}
 	}
 	return out.String()
+}
+
+// among names an uplink where there are several.
+func among(up host.Uplink) string {
+	if up.Apart {
+		return up.NIC + ": "
+	}
+	return ""
+}
+
+func standing(up host.Uplink) string {
+	if up.Standby {
+		return ", stands by"
+	}
+	return ""
 }
 
 func load(t *testing.T, path string) (Input, []kubeovnv1.ProviderNetworkNode) {
@@ -77,7 +96,7 @@ func load(t *testing.T, path string) (Input, []kubeovnv1.ProviderNetworkNode) {
 	var doc document
 	golden.Read(t, path, &doc)
 	in := Input{
-		Options: Options{Exclude: doc.Exclude, Mark: host.UplinkMark}, Managed: doc.Managed, Lent: doc.Lent, Has: doc.Has, Userspace: doc.Userspace,
+		Options: Options{Exclude: doc.Exclude, Mark: host.UplinkMark}, Managed: doc.Managed, Lent: doc.Lent, StandBy: doc.StandBy, Has: doc.Has, Userspace: doc.Userspace,
 		Stands: map[string]host.Plan{}, Host: host.Snapshot{Bridges: doc.Bridges},
 	}
 	for i, link := range doc.Links {
@@ -90,7 +109,7 @@ func load(t *testing.T, path string) (Input, []kubeovnv1.ProviderNetworkNode) {
 		}
 	}
 	for _, stands := range doc.Stands {
-		in.Stands[stands.Provider] = steps(host.Uplink{Provider: stands.Provider, NIC: stands.NIC, Attachment: stands.Attachment, Exchange: stands.Exchange})
+		in.Stands[stands.Provider] = steps([]host.Uplink{{Provider: stands.Provider, NIC: stands.NIC, Attachment: stands.Attachment, Exchange: stands.Exchange}})
 	}
 	for i := range doc.Nodes {
 		doc.Nodes[i].Name = kubeovnv1.ProviderNetworkNodeName(doc.Nodes[i].Spec.ProviderNetwork, "n1")
@@ -123,13 +142,13 @@ func TestAPlanIsTheSameAfterABoot(t *testing.T) {
 	in.Stands = map[string]host.Plan{"lan": first.Plan}
 	in.Host = host.Snapshot{Links: []host.Link{{Name: "eth0", Index: 5, MTU: 9000}}} // no address yet
 	second, problem := Plan(in)
-	if problem != nil || second.Plan.Hash() != first.Plan.Hash() || second.Uplink.MTU != 9000 || second.Uplink.Index != 5 {
+	if problem != nil || second.Plan.Hash() != first.Plan.Hash() || second.Uplinks[0].MTU != 9000 || second.Uplinks[0].Index != 5 {
 		t.Errorf("%v: %+v", problem, second)
 	}
 }
 
 func TestRenew(t *testing.T) {
-	stands := steps(host.Uplink{Provider: "lan", NIC: "eth0", Index: 2, MTU: 1500, Attachment: host.AttachPort})
+	stands := steps([]host.Uplink{{Provider: "lan", NIC: "eth0", Index: 2, MTU: 1500, Attachment: host.AttachPort}})
 	now, ok := Renew(stands, host.Snapshot{Links: []host.Link{{Name: "eth0", Index: 7, MTU: 9000}}})
 	if !ok || now.Hash() != stands.Hash() || now.Steps[0].Uplink.Index != 7 || now.Steps[3].Uplink.MTU != 9000 || stands.Steps[0].Uplink.Index != 2 {
 		t.Errorf("%v %+v", ok, now)
@@ -139,5 +158,23 @@ func TestRenew(t *testing.T) {
 	}
 	if _, ok := Renew(host.Plan{}, host.Snapshot{}); !ok {
 		t.Error("taking back needs no NIC")
+	}
+	two := steps([]host.Uplink{{Provider: "lan", NIC: "eth0", Index: 2, Attachment: host.AttachPort}, {Provider: "lan", NIC: "eth1", Index: 3, Attachment: host.AttachPort}})
+	now, ok = Renew(two, host.Snapshot{Links: []host.Link{{Name: "eth1", Index: 8}}})
+	if ups := now.Uplinks(); !ok || ups[0].Index != 2 || ups[1].Index != 8 {
+		t.Errorf("one of two is there: %v %+v", ok, ups)
+	}
+}
+
+// TestAssign: who stands by is no other plan, and a NIC alone never does.
+func TestAssign(t *testing.T) {
+	two := steps([]host.Uplink{{Provider: "lan", NIC: "eth0", Apart: true, Standby: true}, {Provider: "lan", NIC: "eth1", Apart: true}})
+	now := Assign(two, []string{"eth1"})
+	if ups := now.Uplinks(); ups[0].Standby || !ups[1].Standby || now.Hash() != two.Hash() || !two.Steps[1].Uplink.Standby {
+		t.Errorf("%+v", ups)
+	}
+	one := Assign(steps([]host.Uplink{{Provider: "lan", NIC: "eth0"}}), []string{"eth0"})
+	if one.Uplinks()[0].Standby {
+		t.Error("the only one stands by")
 	}
 }

@@ -87,8 +87,8 @@ func ProviderNetwork(network *v1.ProviderNetwork) (blocking, others []string) {
 		several = several || len(custom.Interfaces) > 1
 	}
 	blocking = paths(
-		// Several NICs without protection close loops.
-		field{"several interfaces", several},
+		// Several NICs without the protection that was asked for close loops.
+		field{"spec.loopProtection: RSTP", several && spec.LoopProtection == v1.LoopRSTP},
 		field{"spec.mode: " + string(spec.Mode), spec.Mode != "" && spec.Mode != v1.UplinkBridge},
 	)
 	others = paths(

@@ -129,9 +129,10 @@ func TestProviderNetwork(t *testing.T) {
 		{"all that is built", `{defaultInterface: eth1, customInterfaces: [{interfaces: [eth2], nodes: [n1]}], excludeNodes: [n2], attachment: Shared, mode: Bridge, loopProtection: RSTP, trustPods: true, dryRun: true, rollout: {paused: true}}`, "", ""},
 		{"takeover", `{defaultInterface: eth1, attachment: Takeover, exchangeLinkName: true, vlanInterfaces: [eth1.7], preserveVlanInterfaces: true}`, "", ""},
 		{"a sub-interface made", `{defaultInterface: eth1.7, autoCreateVlanSubinterfaces: true}`, "", "spec.autoCreateVlanSubinterfaces"},
-		{"several by commas", `{defaultInterface: "eth1,eth2"}`, "several interfaces", ""},
-		{"several of a node", `{defaultInterface: eth1, customInterfaces: [{interfaces: [eth1, eth2], nodes: [n1]}]}`, "several interfaces", ""},
-		{"a bond", `{defaultInterfaces: [eth1, eth2], mode: LACP}`, "several interfaces spec.mode: LACP", ""},
+		{"several by commas", `{defaultInterface: "eth1,eth2", loopProtection: Isolate}`, "", ""},
+		{"several of a node", `{defaultInterface: eth1, customInterfaces: [{interfaces: [eth1, eth2], nodes: [n1]}], loopProtection: Refuse}`, "", ""},
+		{"a spanning tree of several", `{defaultInterfaces: [eth1, eth2], loopProtection: RSTP}`, "spec.loopProtection: RSTP", ""},
+		{"a bond", `{defaultInterfaces: [eth1, eth2], mode: LACP}`, "spec.mode: LACP", ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -114,7 +114,7 @@ func planFor(ctx context.Context, nic string, links *kernel.Client, local *vswit
 	if problem != nil {
 		return host.Plan{}, host.Uplink{}, errors.New(problem.Message)
 	}
-	return result.Plan, result.Uplink, nil
+	return result.Plan, result.Uplinks[0], nil
 }
 
 // mortal is an edge whose process dies, as by a kill -9, at one of its places:
