@@ -31,6 +31,9 @@
 // the journal only for the case that the bridge is lost with all it had. Addresses
 // that are held on lo have the address protocol 158.
 //
+// What a Kube-OVN has moved from VLAN sub-interfaces to internal ports goes back to
+// them with the rest; we move nothing there.
+//
 // # Kernels
 //
 // A NIC is renamed while it is up, which takes Linux 6.2; older ones refuse, and

@@ -17,5 +17,6 @@
 // package steps, so that a restarted agent finds it, and nothing here has to be
 // remembered. A plan is carried out when the controller has approved its hash; a
 // problem, or an outage of anything, leaves what stands as it is. Only a part
-// that is deleted, or that names another NIC, takes a NIC out.
+// that is deleted, or that names another NIC, takes a NIC out. What somebody puts on
+// a NIC that is taken over is moved to its bridge, and not fought over.
 package uplink
