@@ -9,5 +9,6 @@
 //
 // A plan that failed before it was ever whole is rolled back. One that was whole
 // and cannot be confirmed now, because Open vSwitch is away for example, stays
-// as it is: an outage is no reason to take a NIC from running pods.
+// as it is: an outage is no reason to take a NIC from running pods. For the same
+// reason an uplink that cannot join others is taken back alone.
 package steps
