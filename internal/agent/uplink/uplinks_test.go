@@ -200,7 +200,7 @@ func newStage(t *testing.T, objects ...client.Object) *stage {
 	api := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&kubeovnv1.ProviderNetworkNode{}).WithObjects(objects...).Build()
 	s := &stage{T: t, machine: m, api: api, events: events.NewFakeRecorder(100), now: time.Unix(1e9, 0), journal: folder, patrol: &patrol{}}
 	s.uplinks = &Uplinks{
-		Node: "n1", Options: nodeplan.Options{Mark: host.UplinkMark}, Client: api, Events: s.events,
+		Node: "n1", Options: nodeplan.Options{Mark: host.UplinkMark, Takeover: true}, Client: api, Events: s.events,
 		Edges:     Edges{Kernel: m, Switch: m, NetworkManager: network{m}, Taps: taps{m}, Prober: m, Mover: m, Journal: journal, Patrol: s.patrol},
 		Userspace: func() bool { return false }, Now: func() time.Time { return s.now },
 	}

@@ -25,6 +25,8 @@ import (
 type Options struct {
 	Exclude []string // names and patterns of path.Match of NICs that nobody may use
 	Mark    uint32   // of skb->mark, for "bridged already"
+	// Takeover lets NICs be taken over.
+	Takeover bool
 }
 
 // Input is all that a plan depends on.

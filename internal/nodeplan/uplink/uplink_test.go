@@ -96,7 +96,7 @@ func load(t *testing.T, path string) (Input, []kubeovnv1.ProviderNetworkNode) {
 	var doc document
 	golden.Read(t, path, &doc)
 	in := Input{
-		Options: Options{Exclude: doc.Exclude, Mark: host.UplinkMark}, Managed: doc.Managed, Lent: doc.Lent, StandBy: doc.StandBy, Has: doc.Has, Userspace: doc.Userspace,
+		Options: Options{Exclude: doc.Exclude, Mark: host.UplinkMark, Takeover: true}, Managed: doc.Managed, Lent: doc.Lent, StandBy: doc.StandBy, Has: doc.Has, Userspace: doc.Userspace,
 		Stands: map[string]host.Plan{}, Host: host.Snapshot{Bridges: doc.Bridges},
 	}
 	for i, link := range doc.Links {
@@ -176,5 +176,19 @@ func TestAssign(t *testing.T) {
 	one := Assign(steps([]host.Uplink{{Provider: "lan", NIC: "eth0"}}), []string{"eth0"})
 	if one.Uplinks()[0].Standby {
 		t.Error("the only one stands by")
+	}
+}
+
+// TestTakeoverIsAskedFor by the operator of the nodes, too: a manifest alone is not
+// enough.
+func TestTakeoverIsAskedFor(t *testing.T) {
+	in, nodes := load(t, "testdata/takeover/in.yaml")
+	in.Options.Takeover = false
+	for i := range nodes {
+		in.Node = &nodes[i]
+		result, problem := Plan(in)
+		if problem == nil && result.Uplinks[0].Attachment == host.AttachTakeover {
+			t.Errorf("%s is taken over:\n%s", in.Node.Name, result.Story)
+		}
 	}
 }
