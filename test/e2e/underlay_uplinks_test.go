@@ -172,7 +172,12 @@ func TestUnderlayTwoLANs(t *testing.T) {
 	u := newTwoLANs(t)
 	before := map[string]string{}
 	for _, node := range u.nodes {
-		before[node] = ofHost(t, node, "eth7") + ofHost(t, node, "eth8")
+		eventually(t, 30*time.Second, "the NICs of "+node+" have their own addresses", func() error {
+			if before[node] = ofHost(t, node, "eth7") + ofHost(t, node, "eth8"); strings.Contains(before[node], "tentative") {
+				return errors.New("one is tentative")
+			}
+			return nil
+		})
 	}
 	west, east := listenAt(t, "westhost"), listenAt(t, "easthost")
 	u.begin()
@@ -185,7 +190,14 @@ func TestUnderlayTwoLANs(t *testing.T) {
 	}
 	gone(t, "two")
 	for _, node := range u.nodes {
-		asBefore(t, node, before[node], ofHost(t, node, "eth7")+ofHost(t, node, "eth8"))
+		after := ""
+		for range 30 { // a NIC that was searched when it was set down stays promiscuous until it is up
+			if after = ofHost(t, node, "eth7") + ofHost(t, node, "eth8"); after == before[node] {
+				break
+			}
+			time.Sleep(time.Second)
+		}
+		asBefore(t, node, before[node], after)
 	}
 	for name, at := range map[string]*ear{"west": west, "east": east} {
 		if _, _, bpdus := at.count(shout); bpdus > 0 {
