@@ -88,7 +88,7 @@ settings() {
 # free_nics takes NICs that were taken over out of their bridges after a boot: the
 # host's own configuration has given them their addresses again, and vswitchd would
 # make the host deaf before the agent can move them. The agent does it all again,
-# in its order (docs/decisions/0014).
+# in its order (docs/decisions/0016).
 free_nics() {
     [ "$datapath" = kernel ] && [ ! -e /sys/class/net/ovs-system ] || return 0
     local exchanged bridge port
