@@ -18,13 +18,22 @@ race=()
 # Tests of another tier in these packages, by test/tiers.txt, as one pattern.
 later=$(awk '$1 !~ /^(#|$|test\/e2e|test\/sandbox|test\/vm)/ && $3 != 1 && $2 != "*" { print $2 }' test/tiers.txt | sort -u | paste -sd '|')
 
+# What takes longest begins first: begun last, it would be waited for alone.
+longest='hawser/internal/(controller|takeover)'
+packages() {
+    local all
+    all=$(go list ./... | grep -vE "^$elsewhere(/|\$)")
+    grep -E "^$longest\$" <<<"$all"
+    grep -vE "^$longest\$" <<<"$all"
+}
+
 # run -e tests the edges, run -ve everything else; both at a time, and three
 # packages of each: most of what they do is wait.
 run() {
     local filter=$1 flag cgo=0
     shift
     for flag; do [ "$flag" != -race ] || cgo=1; done # the detector is written in C
-    go list ./... | grep -vE "^$elsewhere(/|\$)" | grep -E "$filter" "^$edges(/|\$)" |
+    packages | grep -E "$filter" "^$edges(/|\$)" |
         CGO_ENABLED=$cgo xargs go test -p 3 -timeout 15m ${later:+-skip "^($later)\$"} "$@"
 }
 
