@@ -59,16 +59,16 @@ func (s Snapshot) NIC(u Uplink) (Link, bool) {
 		return s.Link(u.NIC)
 	}
 	for _, name := range []string{u.Device(), u.NIC} {
-		if link, found := s.Link(name); found && !link.madeBySwitch() {
+		if link, found := s.Link(name); found && !MadeBySwitch(link.Kind) {
 			return link, true
 		}
 	}
 	return Link{}, false
 }
 
-// madeBySwitch tells whether Open vSwitch made a device: its kernel datapath or,
-// as a tap, its userspace datapath.
-func (l Link) madeBySwitch() bool { return l.Kind == "openvswitch" || l.Kind == "tuntap" }
+// MadeBySwitch tells whether devices of a kind are what Open vSwitch makes: its
+// kernel datapath or, as taps, its userspace datapath. Other programs make taps, too.
+func MadeBySwitch(kind string) bool { return kind == "openvswitch" || kind == "tuntap" }
 
 // takeover is the text of a step of a takeover. It names no address: those come
 // and go (VRRP), and a plan that was approved has to stay so.

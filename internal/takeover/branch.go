@@ -68,7 +68,7 @@ func branch(links []netlink.Link, bridge string, id int) (found device, err erro
 	plain, short := fmt.Sprintf("%s-vlan%d", bridge, id), fmt.Sprintf("kv%d-", id)
 	for _, link := range links {
 		name := link.Attrs().Name
-		if !madeBySwitch(link) || name != plain && !strings.HasPrefix(name, short) {
+		if !host.MadeBySwitch(link.Type()) || name != plain && !strings.HasPrefix(name, short) {
 			continue
 		}
 		if found.there() {

@@ -111,12 +111,6 @@ func (d *door) find(name string) (netlink.Link, error) {
 	return link, nil
 }
 
-// madeBySwitch tells whether Open vSwitch made a device: its kernel datapath or,
-// as a tap, its userspace datapath.
-func madeBySwitch(link netlink.Link) bool {
-	return link.Type() == "openvswitch" || link.Type() == "tuntap"
-}
-
 // nic finds the NIC under either of its names.
 func (d *door) nic(u host.Uplink) (device, error) {
 	for _, name := range []string{u.Device(), u.NIC} {
@@ -124,7 +118,7 @@ func (d *door) nic(u host.Uplink) (device, error) {
 		if err != nil {
 			return device{}, err
 		}
-		if link != nil && link.Attrs().Name == name && !madeBySwitch(link) {
+		if link != nil && link.Attrs().Name == name && !host.MadeBySwitch(link.Type()) {
 			return deviceOf(link), nil
 		}
 	}
@@ -134,7 +128,7 @@ func (d *door) nic(u host.Uplink) (device, error) {
 // bridge finds the device of the bridge.
 func (d *door) bridge(u host.Uplink) (device, error) {
 	link, err := d.find(u.Bridge)
-	if err != nil || link == nil || link.Attrs().Name != u.Bridge || !madeBySwitch(link) {
+	if err != nil || link == nil || link.Attrs().Name != u.Bridge || !host.MadeBySwitch(link.Type()) {
 		return device{}, err
 	}
 	return deviceOf(link), nil

@@ -45,18 +45,27 @@ func (e Edges) patrol(s *scene) {
 // node has pods in.
 func (s *scene) loopNICs() (nics []host.LoopNIC) {
 	for _, provider := range slices.Sorted(maps.Keys(s.entries)) {
-		vlans := []int{0}
-		for _, station := range behind(s.pods, provider).Stations {
-			vlans = append(vlans, station.VLAN)
+		uplinks := s.entries[provider].Plan.Uplinks()
+		if !mayMeet(uplinks) {
+			continue
 		}
-		slices.Sort(vlans)
-		for _, up := range s.entries[provider].Plan.Uplinks() {
-			if up.Apart && !up.Alone {
-				nics = append(nics, host.LoopNIC{Name: up.NIC, VLANs: slices.Compact(slices.Clone(vlans)), Mark: up.Mark})
-			}
+		vlans := s.vlans(provider)
+		for _, up := range uplinks {
+			nics = append(nics, host.LoopNIC{Name: up.NIC, VLANs: vlans, Mark: up.Mark})
 		}
 	}
 	return nics
+}
+
+// vlans are those of a provider network that this node has pods in, and the
+// untagged one.
+func (s *scene) vlans(provider string) []int {
+	vlans := []int{0}
+	for _, station := range behind(s.pods, provider).Stations {
+		vlans = append(vlans, station.VLAN)
+	}
+	slices.Sort(vlans)
+	return slices.Compact(vlans)
 }
 
 // rolesOf says for each NIC of a part whether it is to take part or to stand by.
@@ -140,10 +149,8 @@ func (e Edges) place(ctx context.Context, s *scene, provider string, want host.P
 	if err != nil && !errors.Is(err, host.ErrMissing) {
 		return fmt.Errorf("change who stands by in provider network %s: %w", provider, err)
 	}
-	if s.entries, err = e.Journal.Entries(); err != nil {
-		return err
-	}
-	return nil
+	s.entries, err = e.Journal.Entries()
+	return err
 }
 
 // samePlaces tells whether the same uplinks stand by in two plans.

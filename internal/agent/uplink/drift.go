@@ -19,11 +19,11 @@ func (d *drifts) note(provider string, v verdict, now time.Time) (rests bool, me
 	astray, nic := v.result.Astray, v.result.Uplinks[0].NIC
 	held, _ := d.held(provider, v.result.Plan.Hash(), now)
 	switch {
-	case len(astray) == 0 && !held:
+	case held:
+		return len(astray) > 0, nil
+	case len(astray) == 0:
 		d.forget(provider)
 		return false, nil
-	case len(astray) == 0 || held:
-		return len(astray) > 0, nil
 	}
 	d.hold(provider, v, now)
 	return false, []string{fmt.Sprintf("%s was put on %s, which is taken over, and is moved to its bridge", strings.Join(astray, ", "), nic)}

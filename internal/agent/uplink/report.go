@@ -101,7 +101,7 @@ func (r reporter) status(s *scene, part *kubeovnv1.ProviderNetworkNode, v verdic
 
 // attachmentOf is the one of several ways to attach that the host has most of.
 func attachmentOf(uplinks []host.Uplink) kubeovnv1.Attachment {
-	if i := slices.IndexFunc(uplinks, isShared); i >= 0 {
+	if slices.ContainsFunc(uplinks, isShared) {
 		return kubeovnv1.AttachmentShared
 	}
 	return kubeovnv1.Attachment(uplinks[0].Attachment)

@@ -55,7 +55,7 @@ func checkNIC(in Input) *plan.Problem {
 	switch {
 	case link.Kind == "bridge":
 		reason = "is a Linux bridge"
-	case link.Kind == "openvswitch" || link.Kind == "tuntap":
+	case host.MadeBySwitch(link.Kind):
 		reason = "is made by a program that reads it" // ours could not be told from it
 	case link.Master != "" && link.Master != "ovs-system":
 		reason = "is a port of " + link.Master

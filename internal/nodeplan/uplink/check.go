@@ -35,7 +35,7 @@ func checkName(in Input) *plan.Problem {
 		}
 	}
 	nic, _ := in.first().link()
-	if link, found := in.Host.Link(bridge); found && link.Index != nic.Index && !in.bridged(bridge) && link.Kind != "openvswitch" && link.Kind != "tuntap" {
+	if link, found := in.Host.Link(bridge); found && link.Index != nic.Index && !in.bridged(bridge) && !host.MadeBySwitch(link.Kind) {
 		return in.problem(kubeovnv1.ReasonReservedName, fmt.Sprintf("a device named %s is on this node and not ours: rename it, or name the provider network otherwise", bridge))
 	}
 	return nil

@@ -20,7 +20,7 @@ const (
 	pauseImage   = "registry.k8s.io/pause:3.10.2"
 	agnhostImage = "registry.k8s.io/e2e-test-images/agnhost:2.63.0"
 	// CoreDNSTag is the version in tools/coredns/go.mod.
-	CoreDNSTag   = "v1.14.7"
+	CoreDNSTag   = "v1.14.6"
 	corednsImage = "registry.k8s.io/coredns/coredns:" + CoreDNSTag
 )
 
