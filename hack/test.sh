@@ -12,12 +12,10 @@ hack/stage.sh lint hack/lint.sh
 hack/stage.sh verify hack/verify.sh
 make -s build images
 wait $trees
-# Most tests can do without Kubernetes, and wait a lot while it is compiled, which
-# gives way to them.
-hack/stage.sh unit hack/unit.sh --unprepared &
-unit=$!
-hack/stage.sh prepare bin/sandbox prepare
-hack/stage.sh unit-prepared hack/unit.sh --prepared
-wait $unit
+# Kubernetes is compiled while most tests do without it, and gives way to them.
+hack/stage.sh prepare bin/sandbox prepare &
+prepare=$!
+hack/stage.sh unit hack/unit.sh
+wait $prepare
 hack/stage.sh cluster hack/tier.sh 1
 echo "==> tier 1: ok, $(((SECONDS - start) / 60)) minutes"
