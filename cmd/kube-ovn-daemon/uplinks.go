@@ -73,7 +73,7 @@ func newUplinks(mgr ctrl.Manager, o options.Options, links *kernel.Client, local
 	if err := metrics.Registry.Register(agentuplink.Counters{Uplinks: uplinks}); err != nil {
 		return nil, fmt.Errorf("register the metrics of uplinks: %w", err)
 	}
-	return uplinks, uplinks.Register(mgr, surroundings.Changed(), local.Changed(), network.Changed())
+	return uplinks, uplinks.Register(mgr, surroundings.Changed(), vswitch.Uplinks{Client: local}.StateChanged(), network.Changed())
 }
 
 func thisBoot() (string, error) {
@@ -102,7 +102,7 @@ func newMover(cfg *rest.Config, boot string) (*takeover.Client, error) {
 func edgesOf(links *kernel.Client, local *vswitch.Client, taps *uplink.Client, mover *takeover.Client) map[host.Action]steps.Edge {
 	bridges, nics := vswitch.Uplinks{Client: local}, kernel.Uplinks{Client: links}
 	return map[host.Action]steps.Edge{
-		host.ActionBridge: bridges, host.ActionJoin: bridges, host.ActionMapping: bridges,
+		host.ActionBridge: bridges, host.ActionJoin: bridges, host.ActionBond: bridges, host.ActionMapping: bridges,
 		host.ActionUp: nics, host.ActionIsolate: nics,
 		host.ActionPair: taps, host.ActionLoad: taps, host.ActionFilter: taps, host.ActionPromisc: taps,
 		host.ActionWitness: mover, host.ActionHold: mover, host.ActionRename: mover, host.ActionDress: mover, host.ActionCopy: mover,

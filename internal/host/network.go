@@ -89,8 +89,8 @@ type Snapshot struct {
 // Installed is a bridge of Open vSwitch as it is.
 type Installed struct {
 	Name  string
-	Owner string // "" of a bridge that is not ours
-	Ports []string
+	Owner string   // "" of a bridge that is not ours
+	Ports []string // those of a bond with its devices
 	// KubeOVN tells that a Kube-OVN made it: it has that vendor's mark, and no owner.
 	KubeOVN bool
 	// Takeover tells that it was made to take a NIC over.

@@ -31,6 +31,8 @@ const (
 	ActionPromisc Action = "promisc"
 	// ActionUp sets a NIC up that is a port of the bridge.
 	ActionUp Action = "up"
+	// ActionBond makes all uplinks one port of the bridge.
+	ActionBond Action = "bond"
 	// ActionMapping tells ovn-controller which bridge is the provider's network.
 	ActionMapping Action = "mapping"
 )
@@ -90,6 +92,8 @@ func (s Step) Text() string {
 		return "let " + u.NIC + " receive frames for pods (promiscuous)"
 	case ActionUp:
 		return "set " + u.NIC + " up"
+	case ActionBond:
+		return fmt.Sprintf("bond %s (%s) as port %s of %s", strings.Join(u.Members(), ", "), u.Mode, BondOf(u.Provider), u.Bridge)
 	case ActionMapping:
 		return "map network " + u.Provider + " to " + u.Bridge
 	}
@@ -110,7 +114,9 @@ func (p Plan) Uplinks() (uplinks []Uplink) {
 }
 
 // OfBridge tells whether a step is about the bridge, and so about all its uplinks.
-func (s Step) OfBridge() bool { return s.Action == ActionBridge || s.Action == ActionMapping }
+func (s Step) OfBridge() bool {
+	return s.Action == ActionBridge || s.Action == ActionBond || s.Action == ActionMapping
+}
 
 // Same tells whether two steps do the same to the same thing, whatever their
 // settings: the one done over the other brings the difference about, and undoing
@@ -126,6 +132,7 @@ func (s Step) Same(other Step) bool {
 func (s Step) bare() Step {
 	u := &s.Uplink
 	u.TrustPods, u.RSTP, u.Apart, u.Alone, u.Standby = false, false, false, false, false
+	u.Mode, u.Bonded = "", ""
 	return s
 }
 

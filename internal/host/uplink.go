@@ -52,6 +52,20 @@ type Uplink struct {
 	Apart   bool // it exchanges no frames with the others, and stands by where it meets one
 	Alone   bool // it stands by whenever another takes part
 	Standby bool // it stands by for now: all is done, but that it is in the bridge
+
+	// Of one in a bond, all of which is one port of the bridge:
+
+	Mode   BondMode
+	Bonded string // the names of its devices, with commas between them (Members)
+}
+
+// Members are the devices of the bond.
+func (u Uplink) Members() []string { return strings.Split(u.Bonded, ",") }
+
+// BondOf names the port that a provider's bond is.
+func BondOf(provider string) string {
+	sum := sha256.Sum256([]byte(provider))
+	return "hwb" + hex.EncodeToString(sum[:4])
 }
 
 // Station is an address behind an uplink: what it learns and looks up.

@@ -54,6 +54,20 @@ func TestOneOfSeveral(t *testing.T) {
 	}
 }
 
+// TestABondIsChangedInPlace: other members and another mode make no other step, but
+// another plan.
+func TestABondIsChangedInPlace(t *testing.T) {
+	one := Step{Action: ActionBond, Uplink: Uplink{Provider: "lan", Bridge: "br-lan", Mode: BondLACP, Bonded: "eth1,eth2"}}
+	other := one
+	other.Uplink.Mode, other.Uplink.Bonded = BondActiveBackup, "eth1,eth2,eth3"
+	if got := one.Text(); got != "bond eth1, eth2 (LACP) as port "+BondOf("lan")+" of br-lan" || len(BondOf("lan")) != 11 {
+		t.Error(got)
+	}
+	if !one.Same(other) || one.Text() == other.Text() || !one.OfBridge() {
+		t.Errorf("%s; %s", one.Text(), other.Text())
+	}
+}
+
 func TestUplinksOfAPlan(t *testing.T) {
 	a, b := Uplink{NIC: "eth0"}, Uplink{NIC: "eth1"}
 	plan := Plan{Steps: []Step{{Action: ActionBridge, Uplink: Uplink{NIC: "gone"}}, {Action: ActionJoin, Uplink: b}, {Action: ActionUp, Uplink: b}, {Action: ActionJoin, Uplink: a}, {Action: ActionMapping, Uplink: Uplink{NIC: "gone"}}}}

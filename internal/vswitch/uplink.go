@@ -29,7 +29,7 @@ const userspace = "netdev"
 const stepTimeout = 5 * time.Second
 
 // Uplinks does the steps of a plan that Open vSwitch takes part in:
-// ActionBridge, ActionJoin and ActionMapping. All rows of a provider network
+// ActionBridge, ActionJoin, ActionBond and ActionMapping. All rows of a provider network
 // have the owner ProviderNetwork//<name>.
 type Uplinks struct{ *Client }
 
@@ -55,6 +55,10 @@ func (u Uplinks) Do(ctx context.Context, step host.Step) error {
 	case host.ActionJoin:
 		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{bridgeOf(up)}, Ports: joined(have.Ports, up)})
 		return err
+	case host.ActionBond:
+		bond := host.BridgePort{Bridge: up.Bridge, Name: host.BondOf(up.Provider), Mode: up.Mode, Members: up.Members()}
+		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{bridgeOf(up)}, Ports: append(without(have.Ports, bond.Name), bond)})
+		return err
 	case host.ActionMapping:
 		return u.mapNetwork(ctx, up.Provider, up.Bridge)
 	}
@@ -71,12 +75,16 @@ func (u Uplinks) Undo(ctx context.Context, step host.Step) error {
 	case host.ActionBridge:
 		_, err := u.Apply(ctx, owner, host.Switching{})
 		return err
-	case host.ActionJoin:
+	case host.ActionJoin, host.ActionBond:
 		var bridges []host.Bridge
 		if len(have.Bridges) > 0 {
 			bridges = append(bridges, bridgeOf(up))
 		}
-		_, err := u.Apply(ctx, owner, host.Switching{Bridges: bridges, Ports: without(have.Ports, up.Member())})
+		port := up.Member()
+		if step.Action == host.ActionBond {
+			port = host.BondOf(up.Provider)
+		}
+		_, err := u.Apply(ctx, owner, host.Switching{Bridges: bridges, Ports: without(have.Ports, port)})
 		return err
 	case host.ActionMapping:
 		return u.mapNetwork(ctx, up.Provider, "")
@@ -84,7 +92,8 @@ func (u Uplinks) Undo(ctx context.Context, step host.Step) error {
 	return fmt.Errorf("open vSwitch has no part in %q", step.Action)
 }
 
-// Bridges lists all bridges with their ports, whoever made them, by name.
+// Bridges lists all bridges with their ports and the devices of bonds, whoever made
+// them, by name.
 func (u Uplinks) Bridges() []host.Installed {
 	have, err := u.snapshot(atOnce)
 	if err != nil {
@@ -99,6 +108,8 @@ func (u Uplinks) Bridges() []host.Installed {
 		for port, of := range have.ports {
 			if have.home[of.UUID] == name && port != name {
 				bridge.Ports = append(bridge.Ports, port)
+				_, members := have.bond(of)
+				bridge.Ports = append(bridge.Ports, members...)
 			}
 		}
 		slices.Sort(bridge.Ports)

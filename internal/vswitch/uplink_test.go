@@ -85,6 +85,43 @@ func TestUplinksOfOneBridge(t *testing.T) {
 	}
 }
 
+// TestABondOfUplinks is one port, which Bridges lists with its devices, is changed in
+// place, and goes alone.
+func TestABondOfUplinks(t *testing.T) {
+	db, c := open(t)
+	edge := Uplinks{c}
+	up := host.Uplink{Provider: "lan", Attachment: host.AttachPort, Bridge: "br-lan", Mode: host.BondLACP, Bonded: "eth1,eth2"}
+	step := host.Step{Action: host.ActionBond, Uplink: up}
+	do := func(step host.Step) {
+		t.Helper()
+		if err := edge.Do(t.Context(), step); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(host.Step{Action: host.ActionBridge, Uplink: up})
+	alone := everything(db)
+	do(step)
+	bond := host.BondOf("lan")
+	if got := db.VSCtl("get", "Port", bond, "lacp", "bond_mode"); got != "active\nbalance-tcp\n" {
+		t.Errorf("bond %q", got)
+	}
+	id := db.VSCtl("get", "Port", bond, "_uuid")
+	step.Uplink.Mode, step.Uplink.Bonded = host.BondActiveBackup, "eth1,eth2,eth3"
+	do(step)
+	if got := db.VSCtl("get", "Port", bond, "_uuid"); got != id {
+		t.Error("it is another one")
+	}
+	if found, _ := (host.Snapshot{Bridges: edge.Bridges()}).BridgeWith("eth3"); found.Name != "br-lan" {
+		t.Errorf("eth3 is in %q", found.Name)
+	}
+	if err := edge.Undo(t.Context(), step); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(alone, everything(db)); diff != "" {
+		t.Errorf("left behind: %s", diff)
+	}
+}
+
 // TestUplinkWithItsPatch: a bridge goes although ovn-controller, which may be
 // down, still has its patch there; it stays for any other foreign port.
 func TestUplinkWithItsPatch(t *testing.T) {

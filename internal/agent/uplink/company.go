@@ -68,8 +68,12 @@ func (s *scene) vlans(provider string) []int {
 	return slices.Compact(vlans)
 }
 
-// rolesOf says for each NIC of a part whether it is to take part or to stand by.
+// rolesOf says for each NIC of a part whether it is to take part or to stand by. In a
+// bond that is Open vSwitch's to say.
 func (s *scene) rolesOf(part *kubeovnv1.ProviderNetworkNode) []standby.Role {
+	if mode := part.Spec.Mode; mode != "" && mode != kubeovnv1.UplinkBridge {
+		return nil
+	}
 	return s.roles(part.Spec.ProviderNetwork, part.Spec.Interfaces, part.Spec.LoopProtection == kubeovnv1.LoopRefuse)
 }
 
@@ -116,7 +120,7 @@ func (e Edges) arrange(ctx context.Context, s *scene, part *kubeovnv1.ProviderNe
 	provider := part.Spec.ProviderNetwork
 	entry := s.entries[provider]
 	uplinks := entry.Plan.Uplinks()
-	if !entry.Settled || len(uplinks) < 2 || part.DeletionTimestamp != nil || !e.Switch.Connected() {
+	if !entry.Settled || len(uplinks) == 0 || !uplinks[0].Apart || part.DeletionTimestamp != nil || !e.Switch.Connected() {
 		return nil
 	}
 	now, ok := nodeplan.Renew(entry.Plan, s.host)
@@ -185,7 +189,7 @@ func (s *scene) states(uplinks []host.Uplink) map[string]kubeovnv1.UplinkState {
 		switch {
 		case !link.Carrier:
 			states[up.NIC] = kubeovnv1.UplinkDown
-		case up.Standby:
+		case up.Standby, up.Mode != "" && !s.members[up.NIC].Carries:
 			states[up.NIC] = kubeovnv1.UplinkStandby
 		default:
 			states[up.NIC] = kubeovnv1.UplinkActive
@@ -194,12 +198,20 @@ func (s *scene) states(uplinks []host.Uplink) map[string]kubeovnv1.UplinkState {
 	return states
 }
 
+// lonely tells of a bond that waits for a switch to agree to it.
+func (s *scene) lonely(part *kubeovnv1.ProviderNetworkNode) string {
+	if part.Spec.Mode != kubeovnv1.UplinkLACP || slices.ContainsFunc(part.Spec.Interfaces, func(nic string) bool { return s.members[nic].Partner }) {
+		return ""
+	}
+	return ", but no switch speaks LACP with them, so that one of them carries all: make their ports a LACP bond of one switch, or use mode ActiveBackup"
+}
+
 // joined says of a part that is ready who takes part, and what others stand by for.
 func (s *scene) joined(part *kubeovnv1.ProviderNetworkNode) string {
 	if len(part.Spec.Interfaces) == 1 {
 		return "the NIC has joined"
 	}
-	text := "the NICs have joined"
+	text := "the NICs have joined" + s.lonely(part)
 	for _, role := range s.rolesOf(part) {
 		if role.State != kubeovnv1.UplinkStandby {
 			continue

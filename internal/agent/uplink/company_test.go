@@ -49,12 +49,19 @@ func (s *stage) finds(meetings ...string) {
 // that are active and have carrier.
 func (s *stage) uplinksOf(name string) string {
 	s.Helper()
-	var out []string
-	for _, nic := range s.status(name).Interfaces {
-		out = append(out, nic.Name+" "+string(nic.State))
+	status := s.status(name)
+	for _, nic := range status.Interfaces {
 		if in := slices.ContainsFunc(s.machine.joined, func(up host.Uplink) bool { return up.NIC == nic.Name }); nic.Carrier && in != (nic.State == kubeovnv1.UplinkActive) {
 			s.Errorf("%s is %s, in the bridge: %v", nic.Name, nic.State, in)
 		}
+	}
+	return states(status)
+}
+
+func states(status kubeovnv1.ProviderNetworkNodeStatus) string {
+	var out []string
+	for _, nic := range status.Interfaces {
+		out = append(out, nic.Name+" "+string(nic.State))
 	}
 	return strings.Join(out, ", ")
 }
@@ -296,5 +303,40 @@ func TestAnyBlockedNetworkIsTold(t *testing.T) {
 	v.wires["eth1"] = host.Probe{}
 	if got := blocked(v); len(got) != 1 || got[0].Status != metav1.ConditionFalse || !strings.Contains(got[0].Message, "eth0") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestABond: who carries is told as Open vSwitch has it, and a switch that does not
+// answer too.
+func TestABond(t *testing.T) {
+	both := part("lan", "eth1", "eth2")
+	both.Spec.Mode = kubeovnv1.UplinkLACP
+	s := newStage(t, both)
+	s.machine.snapshot.Links = append(s.machine.snapshot.Links, host.Link{Name: "eth2", Index: 4, MTU: 1500, Carrier: true})
+	s.machine.members = []host.MemberState{{Name: "eth1", Carrier: true, Carries: true}, {Name: "eth2", Carrier: true}}
+	status := s.expect("lan.n1", kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn)
+	if !strings.Contains(status.Plan, "bond eth1, eth2 (LACP) as port") || status.Attachment != kubeovnv1.AttachmentPort {
+		t.Errorf("plan\n%s", status.Plan)
+	}
+	s.approve("lan.n1")
+	s.reconcile()
+	status = s.expect("lan.n1", kubeovnv1.PhaseReady, "") // once Open vSwitch has told of it
+	if got := states(status); got != "eth1 Active, eth2 Standby" || !strings.Contains(status.Message, "no switch speaks LACP with them") || len(s.patrol.nics) > 0 {
+		t.Errorf("%s: %s, searched %v", got, status.Message, s.patrol.nics)
+	}
+	s.machine.members = []host.MemberState{{Name: "eth1", Carrier: true, Carries: true, Partner: true}, {Name: "eth2", Carrier: true, Carries: true, Partner: true}}
+	status = s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+	if got := states(status); got != "eth1 Active, eth2 Active" || status.Message != "the NICs have joined" {
+		t.Errorf("%s: %s", got, status.Message)
+	}
+	if mtu, err := s.uplinks.MTU("lan"); mtu != 1500 || err != nil {
+		t.Errorf("MTU %d, %v", mtu, err)
+	}
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.Mode = kubeovnv1.UplinkActiveBackup })
+	s.reconcile()
+	s.approve("lan.n1")
+	s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+	if s.machine.undone > 0 {
+		t.Errorf("%d steps were undone for another mode", s.machine.undone)
 	}
 }

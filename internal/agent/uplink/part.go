@@ -295,5 +295,5 @@ func reasonOf(err error) string {
 }
 
 func isOfSwitch(action host.Action) bool {
-	return action == host.ActionBridge || action == host.ActionJoin || action == host.ActionMapping
+	return action == host.ActionBridge || action == host.ActionJoin || action == host.ActionBond || action == host.ActionMapping
 }

@@ -51,6 +51,7 @@ type machine struct {
 	did       []host.Action
 	joined    []host.Uplink          // in their bridges
 	stations  map[string]host.Behind // by NIC
+	members   []host.MemberState
 }
 
 // Bridges are those that a test says, or those that have ports.
@@ -71,6 +72,7 @@ func (m *machine) Bridges() (bridges []host.Installed) {
 func (m *machine) Snapshot(context.Context) (host.Snapshot, error)             { return m.snapshot, nil }
 func (m *machine) Lent(context.Context, string) ([]string, error)              { return m.lent, nil }
 func (m *machine) Belongings(context.Context, string) (host.Belongings, error) { return m.has, nil }
+func (m *machine) PortStates(string) []host.PortState                          { return []host.PortState{{Members: m.members}} }
 func (m *machine) Connected() bool                                             { return m.connected }
 func (m *machine) Before(context.Context, host.Step) (string, error)           { return "", nil }
 func (m *machine) Supported() error                                            { return m.supported }
@@ -169,7 +171,7 @@ var request = reconcile.Request{}
 
 var actions = []host.Action{
 	host.ActionBridge, host.ActionPair, host.ActionIsolate, host.ActionJoin, host.ActionLoad,
-	host.ActionFilter, host.ActionPromisc, host.ActionUp, host.ActionMapping,
+	host.ActionFilter, host.ActionPromisc, host.ActionUp, host.ActionBond, host.ActionMapping,
 	host.ActionWitness, host.ActionHold, host.ActionRename, host.ActionDress, host.ActionCopy, host.ActionSwitch, host.ActionBare,
 	host.ActionRelease, host.ActionConfirm, host.ActionKeep,
 }

@@ -65,11 +65,13 @@ func checkBuilt(in Input) *plan.Problem {
 	switch {
 	case len(spec.Interfaces) == 0:
 		message = "no interface is named"
-	case spec.Mode != "" && spec.Mode != kubeovnv1.UplinkBridge:
-		message = fmt.Sprintf("mode %s is not built yet: let the host make the bond, and name it", spec.Mode)
-	case spec.LoopProtection == kubeovnv1.LoopRSTP && in.several():
+	case !in.several() && spec.Mode == kubeovnv1.UplinkLACP:
+		message = "mode LACP needs several interfaces: one alone never agrees with a switch that waits for a bond"
+	case in.bonded() && spec.Attachment == kubeovnv1.AttachmentShared:
+		message = fmt.Sprintf("mode %s of shared NICs is not built yet: loopProtection Refuse has one of them take part at a time", spec.Mode)
+	case spec.LoopProtection == kubeovnv1.LoopRSTP && in.several() && !in.bonded():
 		message = "loopProtection RSTP is not built yet: Isolate needs no spanning tree, and sends none"
-	case spec.LoopProtection == kubeovnv1.LoopRSTP:
+	case spec.LoopProtection == kubeovnv1.LoopRSTP && !in.bonded():
 		message = "loopProtection RSTP is not built yet; one interface needs none"
 	case in.several() && in.asksTakeover():
 		message = "attachment Takeover, exchangeLinkName and vlanInterfaces are for one interface: several join as ports, or shared"

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"slices"
+	"strings"
 
 	"hawser/internal/host"
 	"hawser/internal/nodeplan/takeover"
@@ -27,16 +28,33 @@ func steps(uplinks []host.Uplink) (out host.Plan) {
 			add(up, portActions(up)...)
 		}
 	}
+	if uplinks[0].Mode != "" {
+		add(bondOf(uplinks), host.ActionBond)
+	}
 	add(uplinks[0], host.ActionMapping)
 	return out
+}
+
+// bondOf is what all uplinks of a bond are together.
+func bondOf(uplinks []host.Uplink) host.Uplink {
+	var members []string
+	for _, up := range uplinks {
+		members = append(members, up.NIC)
+	}
+	first := uplinks[0]
+	return host.Uplink{Provider: first.Provider, Bridge: first.Bridge, Attachment: first.Attachment, Mode: first.Mode, Bonded: strings.Join(members, ","), Userspace: first.Userspace}
 }
 
 // portActions have the NIC up after the kernel's datapath has taken it, so that
 // the host never hears it. The userspace datapath sets a NIC down that comes up
 // while it takes it (kernel.Client.Connect says how): there the host is made
 // deaf first, and the NIC is up before. So it is where a NIC may stand by: it has
-// to be up for its carrier and its loops to be seen.
+// to be up for its carrier and its loops to be seen; and in a bond, which takes all
+// its NICs at once.
 func portActions(up host.Uplink) []host.Action {
+	if up.Mode != "" {
+		return []host.Action{host.ActionIsolate, host.ActionUp}
+	}
 	if up.Userspace || up.Apart {
 		return []host.Action{host.ActionIsolate, host.ActionUp, host.ActionJoin}
 	}

@@ -96,6 +96,12 @@ func (in Input) provider() string { return in.Node.Spec.ProviderNetwork }
 // several tells whether the NIC is one of several, which a network outside may join.
 func (in Input) several() bool { return len(in.Node.Spec.Interfaces) > 1 }
 
+// bonded tells whether the NICs are to be one port.
+func (in Input) bonded() bool {
+	mode := in.Node.Spec.Mode
+	return in.several() && mode != "" && mode != kubeovnv1.UplinkBridge
+}
+
 // attachment is how the NIC joins, if it may.
 func (c candidate) attachment() (host.Attachment, *plan.Problem) {
 	for _, check := range []func(candidate) *plan.Problem{checkNIC, checkHolder} {
@@ -114,7 +120,10 @@ func (c candidate) uplink(attachment host.Attachment) host.Uplink {
 		up.Mark, up.TrustPods = c.Options.Mark, c.Node.Spec.TrustPods
 	}
 	up.Index, up.MTU, up.Userspace = link.Index, link.MTU, c.Userspace
-	if c.several() {
+	switch {
+	case c.bonded():
+		up.Mode = host.BondMode(c.Node.Spec.Mode)
+	case c.several():
 		up.Apart, up.Alone = true, c.Node.Spec.LoopProtection == kubeovnv1.LoopRefuse
 		up.Standby = slices.Contains(c.StandBy, c.nic)
 	}
@@ -125,6 +134,9 @@ func (c candidate) uplink(attachment host.Attachment) host.Uplink {
 // to us: a NIC whose addresses come late after a boot must not change its way.
 func (c candidate) attach() (host.Attachment, *plan.Problem) {
 	obstacle := c.obstacle()
+	if c.bonded() {
+		return c.attachBonded(obstacle)
+	}
 	switch c.Node.Spec.Attachment {
 	case kubeovnv1.AttachmentPort:
 		if obstacle != "" {
@@ -144,6 +156,17 @@ func (c candidate) attach() (host.Attachment, *plan.Problem) {
 		return host.AttachPort, nil
 	}
 	return host.AttachShared, nil
+}
+
+// attachBonded wants the NIC itself as a port.
+func (c candidate) attachBonded(obstacle string) (host.Attachment, *plan.Problem) {
+	if obstacle == "" && c.standing() == "" && slices.Contains(c.Managed, c.nic) {
+		obstacle = "is managed by NetworkManager"
+	}
+	if obstacle != "" {
+		return "", c.problem(kubeovnv1.ReasonInterfaceInUse, c.nic+" "+obstacle+", so that it cannot be in a bond of ours: let the host make the bond, and name it")
+	}
+	return host.AttachPort, nil
 }
 
 // standing is how the NIC has joined already; "" where it has not.
