@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -67,15 +68,62 @@ func (u *twoLANs) become(when, want string, only ...string) {
 		names = only
 	}
 	for _, node := range names {
-		eventually(u, 90*time.Second, fmt.Sprintf("%s: %s has %s", when, node, want), func() error {
-			out, err := tryKubectl("get", "provider-network-node", "two."+node, "-o",
-				`jsonpath={range .status.interfaces[*]}{.name} {.attachment} {.state} {end}{.status.phase} {.status.message}`)
-			if err == nil && !strings.HasPrefix(out, want+" Ready") {
-				err = fmt.Errorf("it has %s", out)
-			}
-			return err
-		})
+		becomes(u, when, "two."+node, want+" Ready")
 	}
+}
+
+// becomes waits until what a part says of its NICs, its phase and why begins with one
+// of some texts, and gives all of it.
+func becomes(t testing.TB, when, part string, wants ...string) (said string) {
+	t.Helper()
+	eventually(t, 90*time.Second, fmt.Sprintf("%s: %s has %s", when, part, strings.Join(wants, " or ")), func() (err error) {
+		said, err = tryKubectl("get", "provider-network-node", part, "-o",
+			`jsonpath={range .status.interfaces[*]}{.name} {.attachment} {.state} {end}{.status.phase} {.status.message}`)
+		if err == nil && !slices.ContainsFunc(wants, func(want string) bool { return strings.HasPrefix(said, want) }) {
+			err = fmt.Errorf("it has %s", said)
+		}
+		return err
+	})
+	return said
+}
+
+// undo deletes a provider network with the namespace's pods, the subnet and the Vlan of
+// its name.
+func undo(t testing.TB, name string) {
+	t.Helper()
+	kubectl(t, "-n", name, "delete", "pod", "--all", "--timeout=60s")
+	for _, kind := range []string{"subnet", "vlan", "provider-network"} {
+		kubectl(t, "delete", kind, name, "--timeout=90s")
+	}
+	gone(t, name)
+}
+
+// twoNICs is what a node's host has on eth7 and eth8, once their own addresses have
+// settled.
+func twoNICs(t testing.TB, node string) (state string) {
+	t.Helper()
+	eventually(t, 30*time.Second, "the NICs of "+node+" have their own addresses", func() error {
+		if state = ofHost(t, node, "eth7") + ofHost(t, node, "eth8"); strings.Contains(state, "tentative") {
+			return errors.New("one is tentative")
+		}
+		return nil
+	})
+	return state
+}
+
+// twoNICsAsBefore compares with that, within a while: a NIC that was searched when it
+// was set down stays promiscuous until it is up.
+func twoNICsAsBefore(t testing.TB, node, before string) {
+	t.Helper()
+	after := twoNICs(t, node)
+	for range 30 {
+		if after == before {
+			break
+		}
+		time.Sleep(time.Second)
+		after = twoNICs(t, node)
+	}
+	asBefore(t, node, before, after)
 }
 
 // reaches sees that every pod, or that of one node, and both hosts answer each other.
@@ -152,17 +200,23 @@ func (e *ear) count(words []byte) (all, held, bpdus int) {
 	}
 }
 
-var shout = []byte("a broadcast of TestUnderlayTwoLANs")
+var shout = []byte("a broadcast of a test of uplinks")
 
 // broadcasts has every pod send broadcasts for a second, and counts them.
 func (u *twoLANs) broadcasts() (sent int) {
 	u.Helper()
 	for _, pod := range u.pods {
-		netns := netnsOf(u, pod.name)
-		sent += emit(u, netns, ethernet(broadcast, macOf(u, netns, "eth0"), 0x88b6, shout), time.Second)
+		sent += broadcasts(u, pod)
 	}
 	time.Sleep(time.Second)
 	return sent
+}
+
+// broadcasts has a pod send broadcasts for a second.
+func broadcasts(t testing.TB, pod placed) (sent int) {
+	t.Helper()
+	netns := netnsOf(t, pod.name)
+	return emit(t, netns, ethernet(broadcast, macOf(t, netns, "eth0"), 0x88b6, shout), time.Second)
 }
 
 // TestUnderlayTwoLANs: nodes with a NIC in each of two LANs reach the hosts of both,
@@ -172,32 +226,16 @@ func TestUnderlayTwoLANs(t *testing.T) {
 	u := newTwoLANs(t)
 	before := map[string]string{}
 	for _, node := range u.nodes {
-		eventually(t, 30*time.Second, "the NICs of "+node+" have their own addresses", func() error {
-			if before[node] = ofHost(t, node, "eth7") + ofHost(t, node, "eth8"); strings.Contains(before[node], "tentative") {
-				return errors.New("one is tentative")
-			}
-			return nil
-		})
+		before[node] = twoNICs(t, node)
 	}
 	west, east := listenAt(t, "westhost"), listenAt(t, "easthost")
 	u.begin()
 	u.separate(west, east)
 	u.join(west)
 	u.unplug()
-	kubectl(t, "-n", "two", "delete", "pod", "--all", "--timeout=60s")
-	for _, kind := range []string{"subnet", "vlan", "provider-network"} {
-		kubectl(t, "delete", kind, "two", "--timeout=90s")
-	}
-	gone(t, "two")
+	undo(t, "two")
 	for _, node := range u.nodes {
-		after := ""
-		for range 30 { // a NIC that was searched when it was set down stays promiscuous until it is up
-			if after = ofHost(t, node, "eth7") + ofHost(t, node, "eth8"); after == before[node] {
-				break
-			}
-			time.Sleep(time.Second)
-		}
-		asBefore(t, node, before[node], after)
+		twoNICsAsBefore(t, node, before[node])
 	}
 	for name, at := range map[string]*ear{"west": west, "east": east} {
 		if _, _, bpdus := at.count(shout); bpdus > 0 {

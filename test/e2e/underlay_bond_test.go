@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+const trunkHost = "198.18.1.7"
+
+// bonded is a node with two NICs in one LAN, which are a bond, with a pod on it, and
+// a host in that LAN.
+type bonded struct {
+	*testing.T
+	node string
+	pod  placed
+	host *ear
+}
+
+// TestUnderlayBond: a cable of a bond is pulled, and its mode changed, while pod and
+// host answer each other. No frame goes round or comes twice, the switch hears LACP
+// where that was asked for and nothing else of ours, and the NICs are left as they were.
+func TestUnderlayBond(t *testing.T) {
+	b := &bonded{T: t, node: nodes(t)[0]}
+	lab(t, "lan", "add", "trunk")
+	t.Cleanup(func() { lab(t, "lan", "remove", "trunk") })
+	for _, nic := range []string{"eth7", "eth8"} {
+		plugIn(t, "trunk", b.node, nic)
+		t.Cleanup(func() { lab(t, "nic", "remove", b.node, nic) })
+	}
+	hostOn(t, "trunk", "trunkhost", 0, trunkHost+"/24")
+	before := twoNICs(t, b.node)
+	b.host = listenAt(t, "trunkhost")
+	b.begin()
+
+	b.pullCable()
+	b.during("made BalanceSLB", func() { b.mode("BalanceSLB", "eth7 Port Active eth8 Port Active Ready") })
+	b.once("BalanceSLB")
+	b.during("made LACP", func() {
+		said := b.mode("LACP", "eth7 Port Active eth8 Port Standby Ready", "eth7 Port Standby eth8 Port Active Ready")
+		if !strings.Contains(said, "no switch speaks LACP") {
+			t.Errorf("no partner answers, and the node says %s", said)
+		}
+	})
+	if _, _, bpdus := b.host.count(shout); bpdus == 0 {
+		t.Error("no LACP was heard")
+	}
+	b.during("made ActiveBackup", func() {
+		b.mode("ActiveBackup", "eth7 Port Active eth8 Port Standby Ready", "eth7 Port Standby eth8 Port Active Ready")
+	})
+	b.once("ActiveBackup again")
+
+	undo(t, "bond")
+	twoNICsAsBefore(t, b.node, before)
+}
+
+// begin makes the bond, with ActiveBackup, and a pod behind it.
+func (b *bonded) begin() {
+	b.Helper()
+	b.mode("ActiveBackup", "eth7 Port Active eth8 Port Standby Ready", "eth7 Port Standby eth8 Port Active Ready")
+	apply(b, documents(vlanYAML("bond", 0, "bond"), namespaceYAML("bond"),
+		subnetYAML("bond", "198.18.1.0/24", "bond", "vlan: bond", "gateway: "+trunkHost, "excludeIps: [198.18.1.1..198.18.1.99]")))
+	b.pod = started(b, placed{namespace: "bond", name: "bond1", node: b.node}, unprobed(podYAML("bond", "bond1", b.node, nil)))
+	b.once("ActiveBackup")
+}
+
+// mode changes it, and waits until the node says one of these.
+func (b *bonded) mode(mode string, wants ...string) (said string) {
+	b.Helper()
+	apply(b, providerYAML("bond", "defaultInterfaces: [eth7, eth8]", "mode: "+mode, onNode(b.node)))
+	return becomes(b, mode, "bond."+b.node, wants...)
+}
+
+// pullCable takes the cable of the NIC that carries, and plugs it in again.
+func (b *bonded) pullCable() {
+	b.Helper()
+	carries, other := "eth7", "eth8"
+	if strings.HasPrefix(becomes(b, "whole", "bond."+b.node, "eth7"), "eth7 Port Standby") {
+		carries, other = other, carries
+	}
+	state := map[string]string{carries: "Down", other: "Active"}
+	b.during("cable pulled", func() {
+		inNode(b, "trunk", "ip", "link", "set", b.node+"-"+carries, "down")
+		becomes(b, "cable pulled", "bond."+b.node, "eth7 Port "+state["eth7"]+" eth8 Port "+state["eth8"]+" Ready")
+	})
+	b.once("cable pulled")
+	inNode(b, "trunk", "ip", "link", "set", b.node+"-"+carries, "up")
+	state[carries] = "Standby"
+	becomes(b, "plugged in", "bond."+b.node, "eth7 Port "+state["eth7"]+" eth8 Port "+state["eth8"]+" Ready")
+}
+
+// during tells what pod and host lose of each other while something is done; after
+// it they answer each other.
+func (b *bonded) during(what string, do func()) {
+	b.Helper()
+	out := startPings(b, netnsOf(b, b.pod.name), trunkHost)
+	in := startPings(b, machineNetns(b, "trunkhost"), b.pod.ips[0])
+	time.Sleep(2 * time.Second)
+	do()
+	time.Sleep(2 * time.Second)
+	b.Logf("%s: from the pod %v; from the host %v", what, out.end(), in.end())
+	b.answers(what)
+}
+
+func (b *bonded) answers(when string) {
+	b.Helper()
+	eventually(b, 30*time.Second, when+": the pod reaches the host", func() error {
+		_, err := inPodNet(b, b.pod, "curl", "-sS", "--max-time", "2", "http://"+trunkHost+"/hostname")
+		return err
+	})
+}
+
+// once sees that pod and host answer each other, and that each broadcast comes once.
+func (b *bonded) once(when string) {
+	b.Helper()
+	b.answers(when)
+	b.host.count(shout)
+	sent := broadcasts(b, b.pod)
+	time.Sleep(time.Second)
+	if _, heard, bpdus := b.host.count(shout); heard != sent || bpdus > 0 {
+		b.Errorf("%s: of %d broadcasts %d were heard, and %d BPDUs", when, sent, heard, bpdus)
+	}
+}
