@@ -52,12 +52,17 @@ func Open(options Options) (*Client, error) {
 		naming:   naming{door, addresses, rules},
 		wardrobe: wardrobe,
 		oracle:   oracle,
-		mover:    mover{estate{door, addresses, routes, rules, neighbours}, wardrobe, oracle, options},
+		mover:    mover{estate{door, addresses, routes, rules, neighbours}, wardrobe, oracle, detours{}, options},
 	}, nil
 }
 
-// Close gives the sockets back.
-func (c *Client) Close() { c.close() }
+// Close gives the sockets back, and ends what only lives as long as they.
+func (c *Client) Close() {
+	for provider := range c.mover.detours {
+		_ = c.mover.detours.close(provider)
+	}
+	c.close()
+}
 
 // note is what the NIC had before a step, in case that the bridge is lost with it.
 // It stands in the journal as JSON.

@@ -12,10 +12,12 @@ type mover struct {
 	estate
 	wardrobe wardrobe
 	oracle   oracle
+	detours  detours
 	options  Options
 }
 
-// copy gives the bridge what the NIC has.
+// copy gives the bridge what the NIC has, and has it hear what the NIC is about to
+// hear no more.
 func (m mover) copy(step host.Step) error {
 	nic, bridge, err := m.mustBoth(step.Uplink)
 	if err != nil {
@@ -25,7 +27,10 @@ func (m mover) copy(step host.Step) error {
 	if err != nil {
 		return err
 	}
-	return m.hand(has, nic, bridge)
+	if err := m.hand(has, nic, bridge); err != nil {
+		return err
+	}
+	return m.detours.open(m.door, step.Uplink, nic, bridge)
 }
 
 // lead leads the routes through the bridge as soon as the NIC is its port and the
@@ -50,7 +55,7 @@ func (m mover) lead(ctx context.Context, step host.Step) error {
 	if err := m.oracle.hears(ctx, nic, bridge); err != nil {
 		return err
 	}
-	return m.reroute(has.routes, nic, bridge)
+	return errors.Join(m.reroute(has.routes, nic, bridge), m.detours.close(step.Uplink.Provider))
 }
 
 // bare takes from the NIC what the bridge has. Hearing and answering are by the
@@ -116,13 +121,18 @@ func (m mover) remains(step host.Step) (has goods, from, nic device, err error) 
 // What came on the bridge in the meantime is given to the NIC before.
 func (m mover) undoCopy(ctx context.Context, u host.Uplink) error {
 	nic, bridge, err := m.both(u)
-	if err != nil || !nic.there() {
+	switch {
+	case err != nil:
 		return err
-	}
-	if !bridge.there() {
-		return m.forgetBridge(u)
+	case !nic.there():
+		return m.detours.close(u.Provider)
+	case !bridge.there():
+		return errors.Join(m.detours.close(u.Provider), m.forgetBridge(u))
 	}
 	if err := m.wardrobe.awaitPort(ctx, u, false); err != nil {
+		return err
+	}
+	if err := m.detours.close(u.Provider); err != nil {
 		return err
 	}
 	has, err := m.goods(bridge)
