@@ -68,8 +68,9 @@ const (
 	skbProtocol    = 16
 	skbVLANPresent = 20
 
-	ipv6NextHeader = unix.ETH_HLEN + 6
-	icmpv6Type     = unix.ETH_HLEN + 40
+	ethernetHeader = 14
+	ipv6NextHeader = ethernetHeader + 6
+	icmpv6Type     = ethernetHeader + 40
 )
 
 // The messages of neighbour discovery are a range of types (RFC 4861, 4).

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -131,11 +132,11 @@ func addNode(t testing.TB) {
 }
 
 // agent runs a node's agent as long as the test, and waits until it is ready.
-func agent(t testing.TB, n node) *service {
+func agent(t testing.TB, n node, flags ...string) *service {
 	t.Helper()
 	sh(t, "mkdir -p %s", n.folder)
-	own := daemon(t, "agent-"+n.name, append(n.at, "/in/kube-ovn-daemon", "--kubeconfig", kubeconfig, "--node-name", n.name,
-		"--install-cni-config", "--cni-conf-dir", n.folder)...)
+	own := daemon(t, "agent-"+n.name, slices.Concat(n.at, []string{"/in/kube-ovn-daemon", "--kubeconfig", kubeconfig, "--node-name", n.name,
+		"--install-cni-config", "--cni-conf-dir", n.folder}, flags)...)
 	ready(t, n)
 	return own
 }

@@ -121,7 +121,8 @@ func spareNIC(t testing.TB) string {
 }
 
 // lateVLAN makes a sub-interface, which gets its addresses by DHCP and by
-// advertisements.
+// advertisements. It has a client identifier of its own: by the NIC's, dnsmasq would
+// move the NIC's lease here.
 func lateVLAN(t testing.TB, nic string, red pod) {
 	t.Helper()
 	sh(t, `ip link add link %[1]s name %[1]s.100 type vlan id 100
@@ -132,7 +133,7 @@ func lateVLAN(t testing.TB, nic string, red pod) {
 		[ "$1" != bound ] || ip address add $ip/$mask dev $interface
 		END
 		chmod +x /run/bound.sh
-		busybox udhcpc -i %[1]s.100 -n -q -f -t 10 -s /run/bound.sh 2>&1`, nic)
+		busybox udhcpc -i %[1]s.100 -x 0x3d:00766c616e313030 -n -q -f -t 10 -s /run/bound.sh 2>&1`, nic)
 	reaches(t, here, taggedAddress)
 	reaches(t, here, red.address)
 	address := sh(t, "ip -j -4 address show dev %s.100 | jq -r '.[0].addr_info[0].local'", nic)

@@ -16,8 +16,14 @@ import (
 // restarted and killed, and all of it goes again; nobody on the machine notices,
 // nor who pings it.
 func TestTeam(t *testing.T) {
+	for _, runner := range []string{"activebackup", "lacp"} {
+		t.Run(runner, func(t *testing.T) { onTeam(t, runner) })
+	}
+}
+
+func onTeam(t *testing.T, runner string) {
 	manager := networkManager(t)
-	nic := managedNIC(t, "activebackup")
+	nic := managedNIC(t, runner)
 	cluster(t)
 	control, own := controller(t), agent(t, first)
 	pair(t, nic)
