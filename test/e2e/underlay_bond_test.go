@@ -36,19 +36,16 @@ func TestUnderlayBond(t *testing.T) {
 	b.pullCable()
 	b.during("made BalanceSLB", func() { b.mode("BalanceSLB", "eth7 Port Active eth8 Port Active Ready") })
 	b.once("BalanceSLB")
-	b.during("made LACP", func() {
-		said := b.mode("LACP", "eth7 Port Active eth8 Port Standby Ready", "eth7 Port Standby eth8 Port Active Ready")
-		if !strings.Contains(said, "no switch speaks LACP") {
-			t.Errorf("no partner answers, and the node says %s", said)
-		}
-	})
-	if _, _, bpdus := b.host.count(shout); bpdus == 0 {
-		t.Error("no LACP was heard")
+	heard := b.toSwitches(func() { b.during("made LACP", b.lacp) })
+	if !strings.Contains(heard, "LACPv1") {
+		t.Errorf("the node speaks no LACP: %s", heard)
 	}
 	b.during("made ActiveBackup", func() {
 		b.mode("ActiveBackup", "eth7 Port Active eth8 Port Standby Ready", "eth7 Port Standby eth8 Port Active Ready")
 	})
-	b.once("ActiveBackup again")
+	if heard := b.toSwitches(func() { b.once("ActiveBackup again") }); heard != "" {
+		t.Errorf("a bond that needs nothing of the switch tells it %s", heard)
+	}
 
 	undo(t, "bond")
 	twoNICsAsBefore(t, b.node, before)
@@ -62,6 +59,22 @@ func (b *bonded) begin() {
 		subnetYAML("bond", "198.18.1.0/24", "bond", "vlan: bond", "gateway: "+trunkHost, "excludeIps: [198.18.1.1..198.18.1.99]")))
 	b.pod = started(b, placed{namespace: "bond", name: "bond1", node: b.node}, unprobed(podYAML("bond", "bond1", b.node, nil)))
 	b.once("ActiveBackup")
+}
+
+// lacp is asked of a LAN that knows of no bond.
+func (b *bonded) lacp() {
+	b.Helper()
+	said := b.mode("LACP", "eth7 Port Active eth8 Port Standby Ready", "eth7 Port Standby eth8 Port Active Ready")
+	if !strings.Contains(said, "no switch speaks LACP") {
+		b.Errorf("no partner answers, and the node says %s", said)
+	}
+}
+
+// toSwitches is what a node says by eth7 to the switch itself (IEEE 802.1Q, 8.6.3),
+// which passes none of that on.
+func (b *bonded) toSwitches(do func()) string {
+	b.Helper()
+	return wireOf(b, "trunk", b.node+"-eth7", "ether[0:4] = 0x0180c200 and ether[4] = 0", do)
 }
 
 // mode changes it, and waits until the node says one of these.

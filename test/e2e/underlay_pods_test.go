@@ -91,28 +91,33 @@ func hostOf(address, four, six string) string {
 	return six
 }
 
-// wire captures frames at a node's port of the LAN while something is done,
-// and returns what tcpdump printed of them, link layer included. Without the
-// immediate mode the kernel hands frames on by the second, and an end comes
-// before the last of them.
+// wire captures frames at a node's port of the nodes' LAN while something is done.
 func wire(t testing.TB, port, filter string, do func()) string {
 	t.Helper()
+	return wireOf(t, underlayLAN, port, filter, do)
+}
+
+// wireOf captures frames at a port of a LAN while something is done, and returns
+// what tcpdump printed of them, link layer included. Without the immediate mode the
+// kernel hands frames on by the second, and an end comes before the last of them.
+func wireOf(t testing.TB, lan, port, filter string, do func()) string {
+	t.Helper()
 	file := "/tmp/wire-" + port
-	capture := exec.Command(sandbox(), "exec", underlayLAN, "--", "timeout", "120", "tcpdump", "-neU", "--immediate-mode", "-B", "8192", "-i", port, "-w", file, filter)
+	capture := exec.Command(sandbox(), "exec", lan, "--", "timeout", "120", "tcpdump", "-neU", "--immediate-mode", "-B", "8192", "-i", port, "-w", file, filter)
 	var said strings.Builder
 	capture.Stderr = &said
 	if err := capture.Start(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 10*time.Second, "tcpdump listens", func() error {
-		_, err := run("", "exec", underlayLAN, "--", "test", "-s", file)
+		_, err := run("", "exec", lan, "--", "test", "-s", file)
 		return err
 	})
 	do()
 	time.Sleep(500 * time.Millisecond) // what was sent last is on its way to the file
-	inNode(t, underlayLAN, "pkill", "-INT", "-f", "tcpdump -neU .* -i "+port)
+	inNode(t, lan, "pkill", "-INT", "-f", "tcpdump -neU .* -i "+port)
 	_ = capture.Wait() // timeout passes the signal on as a failure
-	out := inNode(t, underlayLAN, "sh", "-c", "tcpdump -ner "+file+" 2>/dev/null; rm "+file)
+	out := inNode(t, lan, "sh", "-c", "tcpdump -ner "+file+" 2>/dev/null; rm "+file)
 	if out == "" {
 		t.Logf("tcpdump said %s", said.String())
 	}
