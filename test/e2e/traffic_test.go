@@ -157,6 +157,12 @@ func (p *pings) receive() {
 	}
 }
 
+func (p *pings) sentSoFar() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.sent)
+}
+
 // end stops the stream, gives the last answers a second, and counts.
 func (p *pings) end() loss {
 	close(p.stop)

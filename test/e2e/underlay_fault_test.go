@@ -248,15 +248,15 @@ func badOnNodes(t *testing.T) {
 	lateNIC(t, "nowhere", node)
 
 	// What is not built goes to no node at all.
-	apply(t, providerYAML("bonded", "defaultInterface: eth0", "mode: LACP"))
-	eventually(t, time.Minute, "LACP is refused", func() error {
-		out, err := tryKubectl("get", "provider-network", "bonded", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")]}`)
-		if err == nil && (!strings.Contains(out, `"Unsupported"`) || !strings.Contains(out, "LACP")) {
+	apply(t, providerYAML("spanning", "defaultInterfaces: [eth0, eth9]", "loopProtection: RSTP"))
+	eventually(t, time.Minute, "RSTP is refused", func() error {
+		out, err := tryKubectl("get", "provider-network", "spanning", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")]}`)
+		if err == nil && (!strings.Contains(out, `"Unsupported"`) || !strings.Contains(out, "RSTP")) {
 			err = fmt.Errorf("it says %s", out)
 		}
 		return err
 	})
-	t.Log(event(t, "default", "bonded", "LACP"))
+	t.Log(event(t, "default", "spanning", "RSTP"))
 	if parts := kubectl(t, "get", "provider-network-node", "-o", "name"); parts != "" {
 		t.Errorf("nodes have parts in it: %s", parts)
 	}
