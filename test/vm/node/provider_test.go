@@ -40,19 +40,27 @@ func share(t testing.TB, name, nic string) *network {
 // joined waits until the node says that its NIC is in.
 func (n *network) joined() {
 	n.t.Helper()
-	name := n.name + "." + first.name
+	status := n.until("has joined", func(status kubeovnv1.ProviderNetworkNodeStatus) bool {
+		return status.Phase == kubeovnv1.PhaseReady
+	})
+	if status.Attachment != kubeovnv1.AttachmentShared {
+		n.t.Fatalf("%s has joined as %s, want Shared", n.name, status.Attachment)
+	}
+}
+
+// until waits until the node says so of its part.
+func (n *network) until(what string, so func(kubeovnv1.ProviderNetworkNodeStatus) bool) kubeovnv1.ProviderNetworkNodeStatus {
+	n.t.Helper()
+	name := client.ObjectKey{Name: n.name + "." + first.name}
 	for deadline := time.Now().Add(patience); ; time.Sleep(300 * time.Millisecond) {
 		var part kubeovnv1.ProviderNetworkNode // a new one each time: what is left out would stay
-		err := api(n.t).Get(n.t.Context(), client.ObjectKey{Name: name}, &part)
-		if err == nil && part.Status.Phase == kubeovnv1.PhaseReady {
-			if part.Status.Attachment != kubeovnv1.AttachmentShared {
-				n.t.Fatalf("%s has joined as %s, want Shared", name, part.Status.Attachment)
-			}
-			return
+		err := api(n.t).Get(n.t.Context(), name, &part)
+		if err == nil && so(part.Status) {
+			return part.Status
 		}
 		if time.Now().After(deadline) {
 			said, _ := json.Marshal(part.Status)
-			n.t.Fatalf("%s has not joined after %v: %v\n%s", name, patience, err, said)
+			n.t.Fatalf("not so after %v: %s %s: %v\n%s", patience, name.Name, what, err, said)
 		}
 	}
 }
