@@ -1,0 +1,146 @@
+package node
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kubeovnv1 "hawser/api/v1"
+	"hawser/test/netnstest"
+)
+
+// bearable is what a takeover may cost of pings each 10 ms.
+const bearable = 3
+
+// TestTakeover has the agent take the machine's only NIC over, by which it reaches
+// its API server too, and give it back, in the kernel's datapath, with VRRP on the
+// NIC; it goes on while agent and ovs-vswitchd are killed.
+func TestTakeover(t *testing.T) {
+	own := takeoverScene(t)
+	for _, exchange := range []bool{true, false} {
+		t.Run(fmt.Sprintf("exchanged %v", exchange), func(t *testing.T) {
+			before := belongings(t)
+			n := &network{t: t, name: provider}
+			bears(t, costs(t, "taking", func() {
+				n.put(&kubeovnv1.ProviderNetwork{
+					ObjectMeta: metav1.ObjectMeta{Name: provider},
+					Spec:       kubeovnv1.ProviderNetworkSpec{DefaultInterface: "eth1", Attachment: kubeovnv1.AttachmentTakeover, ExchangeLinkName: exchange},
+				})
+				n.taken()
+			}))
+			bears(t, costs(t, "the agent killed", func() {
+				own.end(syscall.SIGKILL)
+				own.begin()
+				ready(t, first)
+				n.taken()
+			}))
+			restartVSwitch(t)
+			await(t, "ping -q -c 3 -i 0.2 -W 5 %s", outsideAddress)
+			bears(t, costs(t, "giving back", n.leave))
+			await(t, "ip address show dev eth1 | grep -q %s", virtual) // Keepalived is master again
+			if diff := cmp.Diff(before, belongings(t)); diff != "" {
+				t.Errorf("the machine is not as it was (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// takeoverScene is a machine with one NIC, eth1, and Keepalived on it, as master.
+func takeoverScene(t testing.TB) (own *service) {
+	t.Helper()
+	nic := plainNIC(t)
+	t.Cleanup(func() { _, _ = try("ip rule del pref 1000; ip route flush table 100") })
+	sh(t, `ip rule add pref 1000 iif eth1 lookup 100
+		ip route add default via %s dev eth1 table 100
+		ip route add 10.9.0.0/16 via %s dev eth1 onlink
+		ip -6 address add 2001:db8::1/64 dev eth1 nodad`, outsideAddress, outsideAddress)
+	cluster(t)
+	controller(t)
+	own = agent(t, first, "--enable-takeover")
+	rival := neighbour(t, "peer", peer)
+	vrrp(t, "first", here, nic, 150)
+	vrrp(t, "peer", rival, "eth0", 100)
+	await(t, "ip address show dev %s | grep -q %s", nic, virtual)
+	return own
+}
+
+// vrrp runs Keepalived, with one virtual address on the device itself.
+func vrrp(t testing.TB, name string, at place, device string, priority int) {
+	t.Helper()
+	sh(t, `mkdir -p /run/vrrp-%[1]s
+		cat >/run/vrrp-%[1]s/conf <<-END
+		global_defs {
+		    router_id %[1]s
+		}
+		vrrp_instance one {
+		    state BACKUP
+		    interface %[2]s
+		    virtual_router_id 60
+		    priority %[3]d
+		    advert_int 1
+		    virtual_ipaddress {
+		        %[4]s/24
+		    }
+		}
+		END`, name, device, priority, virtual)
+	daemon(t, "vrrp-"+name, append(at, "keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", "/run/vrrp-"+name+"/conf",
+		"--pid", "/run/vrrp-"+name+"/pid", "--vrrp_pid", "/run/vrrp-"+name+"/vrrp",
+		"--bfd_pid", "/run/vrrp-"+name+"/bfd", "--checkers_pid", "/run/vrrp-"+name+"/checkers")...)
+}
+
+// costs tells what was lost out of the machine and into it while something was done,
+// and how often the rival took the virtual address.
+func costs(t testing.TB, what string, do func()) []netnstest.Loss {
+	t.Helper()
+	await(t, "ip address | grep -q %s", virtual)
+	heard := mastered(t)
+	const often = 10 * time.Millisecond
+	out, in := netnstest.PingFrom(t, "", outsideAddress, often), netnstest.PingFrom(t, outsideNetNS, firstAddress, often)
+	shared := netnstest.PingFrom(t, outsideNetNS, virtual, often)
+	time.Sleep(3 * time.Second)
+	begun := time.Now()
+	do()
+	took := time.Since(begun)
+	time.Sleep(5 * time.Second)
+	losses := []netnstest.Loss{out.End(), in.End()}
+	t.Logf("%s took %v; out: %v; in: %v; virtual: %v; the rival became master %d times",
+		what, took.Round(time.Millisecond), losses[0], losses[1], shared.End(), mastered(t)-heard)
+	return losses
+}
+
+func bears(t testing.TB, losses []netnstest.Loss) {
+	t.Helper()
+	for _, loss := range losses {
+		if loss.Lost > bearable {
+			t.Errorf("%v", loss)
+		}
+	}
+}
+
+// mastered counts how often the rival became master.
+func mastered(t testing.TB) (times int) {
+	t.Helper()
+	_, _ = fmt.Sscan(sh(t, "grep -c 'Entering MASTER' /out/vrrp-peer.log || true"), &times)
+	return times
+}
+
+// belongings are what the NIC has, as people see it.
+func belongings(t testing.TB) string {
+	t.Helper()
+	return sh(t, `ip -o address show dev eth1 | sed 's/^[0-9]*: //' | sort
+		for family in -4 -6; do ip $family route show table all | grep -w eth1 | sort; ip $family rule show; done
+		ip -o link show eth1 | sed 's/^[0-9]*: //; s/ group default//; s/,PROMISC//'
+		ovs-vsctl list-br | grep -vx br-int || true`)
+}
+
+// taken waits until the node says that its NIC is taken over.
+func (n *network) taken() {
+	n.t.Helper()
+	n.until("is taken over", func(status kubeovnv1.ProviderNetworkNodeStatus) bool {
+		return status.Phase == kubeovnv1.PhaseReady && status.Attachment == kubeovnv1.AttachmentTakeover
+	})
+}
