@@ -28,19 +28,20 @@ packages=$(go list -f '{{.ImportPath}} {{.Imports}}{{.TestImports}}{{.XTestImpor
         { kind = $1 ~ edges ? "edge" : $0 ~ programs ? "waits" : "plain"; print ($1 ~ longest ? 0 : 1), kind, $1 }' |
     sort -s -k 1,1)
 
-# run tests the packages of a kind, three at a time: most of what they do is wait.
+# run KIND LIMIT tests the packages of a kind, three at a time: most of what they do
+# is wait.
 # `make lint` has vetted them.
 run() {
-    local kind=$1 flag cgo=0
-    shift
+    local kind=$1 limit=$2 flag cgo=0
+    shift 2
     for flag; do [ "$flag" != -race ] || cgo=1; done # the detector is written in C
     awk -v kind="$kind" '$2 == kind { print $3 }' <<<"$packages" |
-        CGO_ENABLED=$cgo xargs go test -vet=off -p 3 -timeout 30m ${later:+-skip "^($later)\$"} "$@"
+        CGO_ENABLED=$cgo xargs go test -vet=off -p 3 -timeout "$limit" ${later:+-skip "^($later)\$"} "$@"
 }
 
 failed=0 beside=()
-run edge "${race[@]}" "$@" & beside+=($!)
-run waits "$@" & beside+=($!)
-run plain "$@" || failed=1
+run edge 15m "${race[@]}" "$@" & beside+=($!)
+run waits 30m "$@" & beside+=($!)
+run plain 15m "$@" || failed=1
 for one in "${beside[@]}"; do wait "$one" || failed=1; done
 exit "$failed"

@@ -40,6 +40,9 @@ const (
 	UplinkLACP         UplinkMode = "LACP"
 )
 
+// Bonds tells whether a mode makes several uplinks one port.
+func (m UplinkMode) Bonds() bool { return m != "" && m != UplinkBridge }
+
 // LoopProtection is what keeps several uplinks of one node from closing a loop.
 //
 // +kubebuilder:validation:Enum="";Isolate;RSTP;Refuse

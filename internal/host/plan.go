@@ -93,7 +93,7 @@ func (s Step) Text() string {
 	case ActionUp:
 		return "set " + u.NIC + " up"
 	case ActionBond:
-		return fmt.Sprintf("bond %s (%s) as port %s of %s", strings.Join(u.Members(), ", "), u.Mode, BondOf(u.Provider), u.Bridge)
+		return fmt.Sprintf("bond %s (%s) as port %s of %s", strings.Join(u.Members(), ", "), u.Mode, u.Member(), u.Bridge)
 	case ActionMapping:
 		return "map network " + u.Provider + " to " + u.Bridge
 	}
@@ -136,12 +136,14 @@ func (s Step) bare() Step {
 	return s
 }
 
-// Member names the uplink's port of the bridge.
+// Member names the uplink's port of the bridge; that of a bond is all its uplinks'.
 func (u Uplink) Member() string {
-	switch u.Attachment {
-	case AttachPort:
+	switch {
+	case u.Bonded != "":
+		return BondOf(u.Provider)
+	case u.Attachment == AttachPort:
 		return u.NIC
-	case AttachTakeover:
+	case u.Attachment == AttachTakeover:
 		return u.Device()
 	}
 	return u.Tap

@@ -59,8 +59,10 @@ type Uplink struct {
 	Bonded string // the names of its devices, with commas between them (Members)
 }
 
-// Members are the devices of the bond.
-func (u Uplink) Members() []string { return strings.Split(u.Bonded, ",") }
+// Members are the devices of the bond, none where it is none.
+func (u Uplink) Members() []string {
+	return strings.FieldsFunc(u.Bonded, func(r rune) bool { return r == ',' })
+}
 
 // BondOf names the port that a provider's bond is.
 func BondOf(provider string) string {

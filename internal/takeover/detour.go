@@ -27,8 +27,11 @@ type detours map[string]link.Link
 // open needs tcx (Linux 6.6); without it some packets are lost. It changes nothing
 // for a NIC that is a port already: pods may be behind it.
 func (d detours) open(door *door, u host.Uplink, nic, bridge device) error {
+	if u.Userspace || d[u.Provider] != nil {
+		return nil
+	}
 	device, err := door.handle.LinkByIndex(nic.index)
-	if err != nil || u.Userspace || d[u.Provider] != nil || isPort(device, u) {
+	if err != nil || isPort(device, u) {
 		return err
 	}
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{

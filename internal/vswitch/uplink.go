@@ -52,12 +52,8 @@ func (u Uplinks) Do(ctx context.Context, step host.Step) error {
 	case host.ActionBridge:
 		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{bridgeOf(up)}, Ports: asTheyAre(have.Ports)})
 		return err
-	case host.ActionJoin:
+	case host.ActionJoin, host.ActionBond:
 		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{bridgeOf(up)}, Ports: joined(have.Ports, up)})
-		return err
-	case host.ActionBond:
-		bond := host.BridgePort{Bridge: up.Bridge, Name: host.BondOf(up.Provider), Mode: up.Mode, Members: up.Members()}
-		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{bridgeOf(up)}, Ports: append(without(have.Ports, bond.Name), bond)})
 		return err
 	case host.ActionMapping:
 		return u.mapNetwork(ctx, up.Provider, up.Bridge)
@@ -80,11 +76,7 @@ func (u Uplinks) Undo(ctx context.Context, step host.Step) error {
 		if len(have.Bridges) > 0 {
 			bridges = append(bridges, bridgeOf(up))
 		}
-		port := up.Member()
-		if step.Action == host.ActionBond {
-			port = host.BondOf(up.Provider)
-		}
-		_, err := u.Apply(ctx, owner, host.Switching{Bridges: bridges, Ports: without(have.Ports, port)})
+		_, err := u.Apply(ctx, owner, host.Switching{Bridges: bridges, Ports: without(have.Ports, up.Member())})
 		return err
 	case host.ActionMapping:
 		return u.mapNetwork(ctx, up.Provider, "")
@@ -155,7 +147,9 @@ func joined(ports []host.BridgePort, up host.Uplink) []host.BridgePort {
 	if up.Standby {
 		return others
 	}
-	return append(others, host.BridgePort{Bridge: up.Bridge, Name: up.Member(), Protected: up.Apart || up.Alone})
+	return append(others, host.BridgePort{
+		Bridge: up.Bridge, Name: up.Member(), Mode: up.Mode, Members: up.Members(), Protected: up.Apart || up.Alone,
+	})
 }
 
 // asTheyAre are ports as they are, with nothing to change.

@@ -8,6 +8,9 @@ import (
 
 const trunkHost = "198.18.1.7"
 
+// oneCarries is what a node says of a bond of which one NIC, whichever, is a reserve.
+var oneCarries = []string{"eth7 Port Active eth8 Port Standby Ready", "eth7 Port Standby eth8 Port Active Ready"}
+
 // bonded is a node with two NICs in one LAN, which are a bond, with a pod on it, and
 // a host in that LAN.
 type bonded struct {
@@ -41,7 +44,7 @@ func TestUnderlayBond(t *testing.T) {
 		t.Errorf("the node speaks no LACP: %s", heard)
 	}
 	b.during("made ActiveBackup", func() {
-		b.mode("ActiveBackup", "eth7 Port Active eth8 Port Standby Ready", "eth7 Port Standby eth8 Port Active Ready")
+		b.mode("ActiveBackup", oneCarries...)
 	})
 	if heard := b.toSwitches(func() { b.once("ActiveBackup again") }); heard != "" {
 		t.Errorf("a bond that needs nothing of the switch tells it %s", heard)
@@ -54,7 +57,7 @@ func TestUnderlayBond(t *testing.T) {
 // begin makes the bond, with ActiveBackup, and a pod behind it.
 func (b *bonded) begin() {
 	b.Helper()
-	b.mode("ActiveBackup", "eth7 Port Active eth8 Port Standby Ready", "eth7 Port Standby eth8 Port Active Ready")
+	b.mode("ActiveBackup", oneCarries...)
 	apply(b, documents(vlanYAML("bond", 0, "bond"), namespaceYAML("bond"),
 		subnetYAML("bond", "198.18.1.0/24", "bond", "vlan: bond", "gateway: "+trunkHost, "excludeIps: [198.18.1.1..198.18.1.99]")))
 	b.pod = started(b, placed{namespace: "bond", name: "bond1", node: b.node}, unprobed(podYAML("bond", "bond1", b.node, nil)))
@@ -64,7 +67,7 @@ func (b *bonded) begin() {
 // lacp is asked of a LAN that knows of no bond.
 func (b *bonded) lacp() {
 	b.Helper()
-	said := b.mode("LACP", "eth7 Port Active eth8 Port Standby Ready", "eth7 Port Standby eth8 Port Active Ready")
+	said := b.mode("LACP", oneCarries...)
 	if !strings.Contains(said, "no switch speaks LACP") {
 		b.Errorf("no partner answers, and the node says %s", said)
 	}

@@ -71,7 +71,7 @@ func (s *scene) vlans(provider string) []int {
 // rolesOf says for each NIC of a part whether it is to take part or to stand by. In a
 // bond that is Open vSwitch's to say.
 func (s *scene) rolesOf(part *kubeovnv1.ProviderNetworkNode) []standby.Role {
-	if mode := part.Spec.Mode; mode != "" && mode != kubeovnv1.UplinkBridge {
+	if part.Spec.Mode.Bonds() {
 		return nil
 	}
 	return s.roles(part.Spec.ProviderNetwork, part.Spec.Interfaces, part.Spec.LoopProtection == kubeovnv1.LoopRefuse)
@@ -181,15 +181,29 @@ func inPlace(plan host.Plan, on host.Snapshot) bool {
 	})
 }
 
+// members are what Open vSwitch tells of uplinks that stand as a bond, by NIC.
+func (e Edges) members(uplinks []host.Uplink) map[string]host.MemberState {
+	if len(uplinks) == 0 || uplinks[0].Mode == "" {
+		return nil
+	}
+	members := map[string]host.MemberState{}
+	for _, port := range e.Switch.PortStates(uplinks[0].Bridge) {
+		for _, member := range port.Members {
+			members[member.Name] = member
+		}
+	}
+	return members
+}
+
 // states are what uplinks that stand do.
-func (s *scene) states(uplinks []host.Uplink) map[string]kubeovnv1.UplinkState {
+func (s *scene) states(v verdict) map[string]kubeovnv1.UplinkState {
 	states := map[string]kubeovnv1.UplinkState{}
-	for _, up := range uplinks {
+	for _, up := range v.stands {
 		link, _ := s.host.NIC(up)
 		switch {
 		case !link.Carrier:
 			states[up.NIC] = kubeovnv1.UplinkDown
-		case up.Standby, up.Mode != "" && !s.members[up.NIC].Carries:
+		case up.Standby, up.Mode != "" && !v.members[up.NIC].Carries:
 			states[up.NIC] = kubeovnv1.UplinkStandby
 		default:
 			states[up.NIC] = kubeovnv1.UplinkActive
@@ -199,19 +213,19 @@ func (s *scene) states(uplinks []host.Uplink) map[string]kubeovnv1.UplinkState {
 }
 
 // lonely tells of a bond that waits for a switch to agree to it.
-func (s *scene) lonely(part *kubeovnv1.ProviderNetworkNode) string {
-	if part.Spec.Mode != kubeovnv1.UplinkLACP || slices.ContainsFunc(part.Spec.Interfaces, func(nic string) bool { return s.members[nic].Partner }) {
+func lonely(v verdict) string {
+	if v.stands[0].Mode != host.BondLACP || slices.ContainsFunc(v.stands, func(up host.Uplink) bool { return v.members[up.NIC].Partner }) {
 		return ""
 	}
 	return ", but no switch speaks LACP with them, so that one of them carries all: make their ports a LACP bond of one switch, or use mode ActiveBackup"
 }
 
 // joined says of a part that is ready who takes part, and what others stand by for.
-func (s *scene) joined(part *kubeovnv1.ProviderNetworkNode) string {
+func (s *scene) joined(part *kubeovnv1.ProviderNetworkNode, v verdict) string {
 	if len(part.Spec.Interfaces) == 1 {
 		return "the NIC has joined"
 	}
-	text := "the NICs have joined" + s.lonely(part)
+	text := "the NICs have joined" + lonely(v)
 	for _, role := range s.rolesOf(part) {
 		if role.State != kubeovnv1.UplinkStandby {
 			continue

@@ -79,14 +79,6 @@ func (e Edges) look(ctx context.Context, s *scene) (err error) {
 		return fmt.Errorf("read the host's network: %w", err)
 	}
 	s.host.Bridges = e.Switch.Bridges()
-	s.members = map[string]host.MemberState{}
-	for provider := range s.entries {
-		for _, port := range e.Switch.PortStates(host.BridgeOf(provider)) {
-			for _, member := range port.Members {
-				s.members[member.Name] = member
-			}
-		}
-	}
 	devices, err := e.NetworkManager.Devices(ctx)
 	if err != nil {
 		return fmt.Errorf("ask NetworkManager for its devices: %w", err)

@@ -30,9 +30,10 @@ type verdict struct {
 
 	// Of the uplinks that stand, by NIC:
 
-	states map[string]kubeovnv1.UplinkState // what each does
-	taps   map[string]host.UplinkState      // of those that are shared
-	wires  map[string]host.Probe            // what the networks behind those have answered
+	members map[string]host.MemberState      // of those in a bond
+	states  map[string]kubeovnv1.UplinkState // what each does
+	taps    map[string]host.UplinkState      // of those that are shared
+	wires   map[string]host.Probe            // what the networks behind those have answered
 }
 
 // settlePart plans, carries out what may be carried out, and reports. What stands
@@ -56,7 +57,8 @@ func (u *Uplinks) settlePart(ctx context.Context, s *scene, part *kubeovnv1.Prov
 		v.stands = follow // the others do not, whatever the journal says
 	}
 	lost = errors.Join(lost, u.inform(ctx, s, &v, follow))
-	v.states = s.states(v.stands)
+	v.members = u.Edges.members(v.stands)
+	v.states = s.states(v)
 	u.standing.note(part.Spec.ProviderNetwork, v)
 	return errors.Join(arranged, failed, lost, u.reporter().report(ctx, s, part, v))
 }

@@ -88,7 +88,7 @@ func (r reporter) status(s *scene, part *kubeovnv1.ProviderNetworkNode, v verdic
 		status.Plan, status.PlanHash = v.result.Story, v.result.Plan.Hash()
 	}
 	if v.phase == kubeovnv1.PhaseReady {
-		status.Message = strings.Join(append([]string{s.joined(part) + limits(v)}, v.notes...), "; ")
+		status.Message = strings.Join(append([]string{s.joined(part, v) + limits(v)}, v.notes...), "; ")
 	}
 	for _, nic := range part.Spec.Interfaces {
 		if link, found := s.link(nic, v.stands); found {

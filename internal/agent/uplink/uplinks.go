@@ -52,8 +52,7 @@ type scene struct {
 	entries map[string]steps.Entry
 	host    host.Snapshot
 	managed []string
-	adopted map[string][]string         // what to tell of it, by provider network
-	members map[string]host.MemberState // the devices of ports of our bridges, by name
+	adopted map[string][]string // what to tell of it, by provider network
 
 	found    host.LoopFindings // of all NICs that may meet another
 	searched map[string]bool   // by NIC: the findings are about it

@@ -98,8 +98,7 @@ func (in Input) several() bool { return len(in.Node.Spec.Interfaces) > 1 }
 
 // bonded tells whether the NICs are to be one port.
 func (in Input) bonded() bool {
-	mode := in.Node.Spec.Mode
-	return in.several() && mode != "" && mode != kubeovnv1.UplinkBridge
+	return in.several() && in.Node.Spec.Mode.Bonds()
 }
 
 // attachment is how the NIC joins, if it may.

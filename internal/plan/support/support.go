@@ -88,7 +88,7 @@ func ProviderNetwork(network *v1.ProviderNetwork) (blocking, others []string) {
 	}
 	blocking = paths(
 		// Several NICs without the protection that was asked for close loops.
-		field{"spec.loopProtection: RSTP", several && spec.LoopProtection == v1.LoopRSTP && (spec.Mode == "" || spec.Mode == v1.UplinkBridge)},
+		field{"spec.loopProtection: RSTP", several && spec.LoopProtection == v1.LoopRSTP && !spec.Mode.Bonds()},
 	)
 	others = paths(
 		field{"spec.autoCreateVlanSubinterfaces", spec.AutoCreateVlanSubinterfaces},

@@ -1,6 +1,9 @@
 package node
 
 import (
+	"errors"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 )
@@ -18,8 +21,7 @@ const (
 // still for seconds.
 func keepalived(t testing.TB, name string, at place, device, state string, priority int) {
 	t.Helper()
-	sh(t, `mkdir -p /run/keepalived-%[1]s
-		cat >/run/keepalived-%[1]s/conf <<-END
+	vrrpDaemon(t, "keepalived-"+name, at, fmt.Sprintf(`
 		global_defs {
 		    router_id %[1]s
 		}
@@ -45,11 +47,20 @@ func keepalived(t testing.TB, name string, at place, device, state string, prior
 		        %[6]s/32
 		    }
 		}
-		END`, name, device, state, priority, virtual, virtualVMAC)
-	daemon(t, "keepalived-"+name, append(at, "keepalived", "--dont-fork", "--log-console", "--vrrp",
-		"--use-file", "/run/keepalived-"+name+"/conf", "--pid", "/run/keepalived-"+name+"/pid", "--vrrp_pid", "/run/keepalived-"+name+"/vrrp",
-		"--bfd_pid", "/run/keepalived-"+name+"/bfd", "--checkers_pid", "/run/keepalived-"+name+"/checkers")...)
+		`, name, device, state, priority, virtual, virtualVMAC))
 	await(t, "[ $(grep -c 'Entering BACKUP STATE' /out/keepalived-%s.log) -ge 2 ]", name) // one that finds the other's files ends at once
+}
+
+// vrrpDaemon runs a Keepalived of that name. All its files are its own: one that finds
+// another's ends at once.
+func vrrpDaemon(t testing.TB, name string, at place, conf string) {
+	t.Helper()
+	folder := "/run/" + name
+	if err := errors.Join(os.MkdirAll(folder, 0o755), os.WriteFile(folder+"/conf", []byte(conf), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	daemon(t, name, append(at, "keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", folder+"/conf",
+		"--pid", folder+"/pid", "--vrrp_pid", folder+"/vrrp", "--bfd_pid", folder+"/bfd", "--checkers_pid", folder+"/checkers")...)
 }
 
 // pair runs Keepalived on the machine, as master, and on a neighbour outside.

@@ -71,8 +71,7 @@ func takeoverScene(t testing.TB) (own *service) {
 // vrrp runs Keepalived, with one virtual address on the device itself.
 func vrrp(t testing.TB, name string, at place, device string, priority int) {
 	t.Helper()
-	sh(t, `mkdir -p /run/vrrp-%[1]s
-		cat >/run/vrrp-%[1]s/conf <<-END
+	vrrpDaemon(t, "vrrp-"+name, at, fmt.Sprintf(`
 		global_defs {
 		    router_id %[1]s
 		}
@@ -86,10 +85,7 @@ func vrrp(t testing.TB, name string, at place, device string, priority int) {
 		        %[4]s/24
 		    }
 		}
-		END`, name, device, priority, virtual)
-	daemon(t, "vrrp-"+name, append(at, "keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", "/run/vrrp-"+name+"/conf",
-		"--pid", "/run/vrrp-"+name+"/pid", "--vrrp_pid", "/run/vrrp-"+name+"/vrrp",
-		"--bfd_pid", "/run/vrrp-"+name+"/bfd", "--checkers_pid", "/run/vrrp-"+name+"/checkers")...)
+		`, name, device, priority, virtual))
 }
 
 // costs tells what was lost out of the machine and into it while something was done,
