@@ -66,7 +66,7 @@ test-faults: ## tier 2: every fault, with a ping running
 test-underlay: ## tier 2: pods on the physical network, and a NIC that never notices
 test-families: ## tier 2: IPv4 only and IPv6 only
 test-vm: ## tier 2: node scenarios on a distribution's kernel
-test-takeover: ## tier 2: taking over a Kube-OVN
+test-takeover: ## tier 2: a NIC that is taken over, and given back
 test-conformance: ## tier 2: Kubernetes' own tests
 $(SHARDS): test-%: build images
 	@hack/stage.sh $* hack/tier.sh $*

@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 edges='hawser/internal/(ipam|northbound|vswitch|kernel|uplink|netfilter|netmanager|cniclient|leader)(/.*)?'
-elsewhere='hawser/test/(e2e|sandbox|bench|vm/node)(/.*)?'
+elsewhere='hawser/test/(e2e|sandbox|bench|vm/node|vm/power)(/.*)?'
 # Tests that import these start Kubernetes' programs, or Helm, and on a new machine
 # wait until they are built.
 programs='hawser/test/(apitest|sandbox/tools)'

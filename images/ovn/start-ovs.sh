@@ -85,12 +85,14 @@ settings() {
 
 # --- after a boot ---------------------------------------------------------
 
+after_boot() { [ "$datapath" = kernel ] && [ ! -e /sys/class/net/ovs-system ]; }
+
 # free_nics takes NICs that were taken over out of their bridges after a boot: the
 # host's own configuration has given them their addresses again, and vswitchd would
 # make the host deaf before the agent can move them. The agent does it all again,
 # in its order (docs/decisions/0016).
 free_nics() {
-    [ "$datapath" = kernel ] && [ ! -e /sys/class/net/ovs-system ] || return 0
+    after_boot || return 0
     local exchanged bridge port
     for exchanged in true false; do
         for bridge in $(vsctl --bare --columns=name find Bridge external_ids:exchange-link-name=$exchanged); do
@@ -113,9 +115,9 @@ flow_count() {
 
 # hold_flows makes a vswitchd that starts keep the kernel's flows, by which
 # packets still go, instead of emptying the datapath because it has no OpenFlow
-# rules yet.
+# rules yet. After a boot it has none to keep, and a NIC that is taken over waits.
 hold_flows() {
-    if [ "$datapath" = kernel ] && vsctl br-exists br-int; then
+    if [ "$datapath" = kernel ] && ! after_boot && vsctl br-exists br-int; then
         vsctl set Open_vSwitch . other_config:flow-restore-wait=true
     fi
 }

@@ -25,6 +25,9 @@ type Input struct {
 	// Out is a directory that is made anew and gets the machine's /out and the
 	// kernel's log; empty throws both away.
 	Out string
+	// State is a disk, made by MakeState, that lies in /state and outlives the run.
+	// Of a machine whose run is cut off it has what was flushed.
+	State string
 	// Loopback gives the machine an interface eth0 through which it reaches the
 	// loopback of the one it runs on, as Host.
 	Loopback bool
@@ -52,6 +55,23 @@ const outSize = 1 << 30
 // ErrMachine says that the machine itself did not run to its end: what the
 // script would have said is not known.
 var ErrMachine = errors.New("the virtual machine did not run to its end")
+
+// stateSize is that of a State, in bytes. The file is sparse.
+const stateSize = 256 << 20
+
+// MakeState makes a disk for Input.State, in a file that is not there yet.
+func MakeState(ctx context.Context, path string) error {
+	if err := empty(path, stateSize); err != nil {
+		return err
+	}
+	return format(ctx, path)
+}
+
+// mountState finds a State by its serial number.
+const mountState = `for block in /sys/block/vd*; do
+	if [ "$(cat "$block/serial")" = state ]; then mkdir /state && mount "/dev/${block##*/}" /state; fi
+done
+`
 
 // Run starts the machine, runs the script and gives its exit code. The
 // machine ends with the context.
@@ -117,16 +137,21 @@ func (r run) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(in, "run"), []byte("#!/bin/bash\n"+r.Script), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(in, "run"), []byte("#!/bin/bash\n"+mountState+r.Script), 0o755); err != nil {
 		return err
 	}
 	disk := r.path("in.img")
 	if err := errors.Join(empty(disk, size+size/16), empty(r.path("out.img"), outSize)); err != nil {
 		return err
 	}
-	out, err := exec.CommandContext(ctx, "mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", in, disk).CombinedOutput()
+	return format(ctx, disk, "-O", "^has_journal", "-d", in)
+}
+
+// format makes a file system in a file.
+func format(ctx context.Context, disk string, options ...string) error {
+	out, err := exec.CommandContext(ctx, "mke2fs", append([]string{"-q", "-t", "ext4", "-m", "0"}, append(options, disk)...)...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("make a disk of the files: %w: %s", err, out)
+		return fmt.Errorf("make a file system in %s: %w: %s", disk, err, out)
 	}
 	return nil
 }

@@ -34,6 +34,9 @@ func (r run) emulator(ctx context.Context) *exec.Cmd {
 	args = append(args, disk("root", r.images+"/root.ext4", "snapshot=on")...)
 	args = append(args, disk("in", r.path("in.img"), "readonly=on")...)
 	args = append(args, disk("out", r.path("out.img"), "cache=unsafe")...)
+	if r.State != "" {
+		args = append(args, disk("state", r.State, "cache=writeback")...)
+	}
 	args = append(args, port("output", "file,path=/proc/self/fd/1")...)
 	args = append(args, port("code", "file,path="+r.path("code"))...)
 	args = append(args, r.network()...)

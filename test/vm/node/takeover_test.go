@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/test/kubeovn"
 	"hawser/test/netnstest"
 )
 
@@ -48,6 +50,36 @@ func TestTakeover(t *testing.T) {
 		})
 	}
 }
+
+// TestKubeOVNsTakeover is what Kube-OVN's own steps cost; what they made is kept,
+// byte by byte, and given back by us.
+func TestKubeOVNsTakeover(t *testing.T) {
+	takeoverScene(t)
+	if err := os.WriteFile("/run/takeover.sh", []byte(kubeovn.Takeover), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"lan eth1", "lan eth1 exchange"} {
+		t.Run(words, func(t *testing.T) {
+			costs(t, "taking", func() { sh(t, "/run/takeover.sh take %s", words) })
+			before := sh(t, "%s", dumps)
+			n := &network{t: t, name: provider}
+			n.put(&kubeovnv1.ProviderNetwork{
+				ObjectMeta: metav1.ObjectMeta{Name: provider},
+				Spec:       kubeovnv1.ProviderNetworkSpec{DefaultInterface: "eth1", ExchangeLinkName: words != "lan eth1"},
+			})
+			n.taken()
+			if diff := cmp.Diff(before, sh(t, "%s", dumps)); diff != "" {
+				t.Errorf("what Kube-OVN made was changed:\n%s", diff)
+			}
+			bears(t, costs(t, "giving back", n.leave))
+			await(t, "ip route get %s | grep -q 'dev eth1'", outsideAddress)
+		})
+	}
+}
+
+// dumps tell what a takeover has made.
+const dumps = `ip -j address show; ip -j route show table all; ip -j rule
+	for table in Bridge Port Interface; do ovs-vsctl --columns=_uuid,name,external_ids list $table; done`
 
 // takeoverScene is a machine with one NIC, eth1, and Keepalived on it, as master.
 func takeoverScene(t testing.TB) (own *service) {
