@@ -87,7 +87,7 @@ func boot() (before string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := await(`! ip address show dev eth1 | grep -q tentative`); err != nil {
+	if err := await(`[ -z "$(ip address show dev eth1 tentative)" ]`); err != nil {
 		return "", err
 	}
 	if before, err = world(); err != nil {
@@ -162,7 +162,10 @@ func settle(ctx context.Context, want host.Plan, before string, place *int) erro
 		return err
 	}
 	if len(want.Steps) > 0 {
-		_, err := sh(`ip address show dev ` + want.Steps[0].Uplink.Bridge + ` | grep -q ADDRESS/24`)
+		taken, err := sh("ip address show dev " + want.Steps[0].Uplink.Bridge)
+		if err == nil && !strings.Contains(taken, address+"/24") {
+			err = fmt.Errorf("%s is not on the bridge: %s", address, taken)
+		}
 		return err
 	}
 	after, err := world()
