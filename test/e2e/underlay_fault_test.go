@@ -223,7 +223,7 @@ func badOnNodes(t *testing.T) {
 		{"nowhere", "eth9", "Auto", "InterfaceNotFound", "eth9"},
 		{"cable", veth, "Auto", "InterfaceInUse", veth},
 		{"asport", "eth0", "Port", "InterfaceInUse", "Shared"},
-		{"taken", "eth0", "Takeover", "Unsupported", "agent.takeover"},
+		{"taken", "eth0", "Takeover", "Unsupported", "userspace"},
 	} {
 		apply(t, providerYAML(bad.name, "defaultInterface: "+bad.nic, "attachment: "+bad.attachment, onNode(node)))
 		object := bad.name + "." + node

@@ -59,7 +59,7 @@ func (c candidate) takesOver() bool {
 
 func (c candidate) takeOver() (*Result, *plan.Problem) {
 	if !c.Options.Takeover {
-		return nil, c.problem(kubeovnv1.ReasonUnsupported, c.nic+" would be taken over, which is an early feature and switched off: use attachment Shared, which leaves the NIC as it is, or read docs/underlay.md and set agent.takeover of the chart")
+		return nil, c.problem(kubeovnv1.ReasonUnsupported, c.nic+" would be taken over, which agent.takeover of the chart forbids: use attachment Shared, which leaves the NIC as it is")
 	}
 	if c.several() {
 		return nil, c.problem(kubeovnv1.ReasonUnsupported, c.nic+" is taken over, which is for one interface: with others it joins by attachment Shared")

@@ -92,7 +92,7 @@ func takeoverScene(t testing.TB) (own *service) {
 		ip -6 address add 2001:db8::1/64 dev eth1 nodad`, outsideAddress, outsideAddress)
 	cluster(t)
 	controller(t)
-	own = agent(t, first, "--enable-takeover")
+	own = agent(t, first)
 	rival := neighbour(t, "peer", peer)
 	vrrp(t, "first", here, nic, 150)
 	vrrp(t, "peer", rival, "eth0", 100)
