@@ -61,7 +61,7 @@ func TestProbe(t *testing.T) {
 // TestProbeOnAVLAN of the NIC, where the host's next hop is.
 func TestProbeOnAVLAN(t *testing.T) {
 	w := newWorld(t, Options{})
-	needs(t, "link add link nic name nic.7 type vlan id 7")
+	netnstest.Needs(t, "link add link nic name nic.7 type vlan id 7")
 	netnstest.IP(t, "link set nic.7 up")
 	w.router.IP("link add link eth0 name eth0.7 type vlan id 7")
 	w.router.IP("link set eth0.7 up")

@@ -1,26 +1,11 @@
 package uplink
 
 import (
-	"os/exec"
-	"strings"
 	"testing"
 
 	"hawser/internal/host"
 	"hawser/test/netnstest"
 )
-
-// needs makes a device, or tells that this kernel has none of its kind; the
-// kernel of test/vm has all.
-func needs(t *testing.T, format string) {
-	t.Helper()
-	out, err := exec.Command("ip", strings.Fields(format)...).CombinedOutput()
-	if err != nil && strings.Contains(string(out), "Unknown device type") {
-		t.Skipf("this kernel cannot 'ip %s'; test/vm runs this test on one that can", format)
-	}
-	if err != nil {
-		t.Fatalf("ip %s: %v: %s", format, err, out)
-	}
-}
 
 // share has another device than the NIC itself be shared.
 func (r *rig) share(device string) {
@@ -58,7 +43,7 @@ func TestBridgeAsNIC(t *testing.T) {
 // TestBondAsNIC: an active-backup bond.
 func TestBondAsNIC(t *testing.T) {
 	forEachHook(t, func(t *testing.T, r *rig) {
-		needs(t, "link add bond0 type bond mode active-backup")
+		netnstest.Needs(t, "link add bond0 type bond mode active-backup")
 		netnstest.IP(t, "link set nic down")
 		netnstest.IP(t, "link set nic master bond0")
 		netnstest.IP(t, "link set bond0 up")
@@ -72,7 +57,7 @@ func TestBondAsNIC(t *testing.T) {
 // TestVLANAsNIC: untagged for the host and OVS is one VLAN of the wire.
 func TestVLANAsNIC(t *testing.T) {
 	forEachHook(t, func(t *testing.T, r *rig) {
-		needs(t, "link add link nic name nic.7 type vlan id 7")
+		netnstest.Needs(t, "link add link nic name nic.7 type vlan id 7")
 		r.share("nic.7")
 		r.passes(7, 0)
 	})
@@ -82,7 +67,7 @@ func TestVLANAsNIC(t *testing.T) {
 // the host sends there has its tag in the metadata.
 func TestVLANOnNIC(t *testing.T) {
 	forEachHook(t, func(t *testing.T, r *rig) {
-		needs(t, "link add link nic name nic.7 address "+mac(0x50).String()+" type vlan id 7")
+		netnstest.Needs(t, "link add link nic name nic.7 address %s type vlan id 7", mac(0x50))
 		netnstest.IP(t, "link set nic.7 up")
 		netnstest.IP(t, "addr add 192.0.2.1/24 dev nic.7")
 		netnstest.IP(t, "route add default via 192.0.2.254")

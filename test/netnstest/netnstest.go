@@ -99,6 +99,18 @@ func IP(t testing.TB, format string, args ...any) {
 	must(t, run("ip", strings.Fields(fmt.Sprintf(format, args...))...), "run ip")
 }
 
+// Needs makes a device with iproute2 in the test's own namespace, or skips the test
+// where this kernel has none of its kind; that of test/vm has all.
+func Needs(t testing.TB, format string, args ...any) {
+	t.Helper()
+	words := strings.Fields(fmt.Sprintf(format, args...))
+	err := run("ip", words...)
+	if err != nil && strings.Contains(err.Error(), "Unknown device type") {
+		t.Skipf("this kernel cannot 'ip %s'; test/vm runs this test on one that can", strings.Join(words, " "))
+	}
+	must(t, err, "run ip")
+}
+
 // NFT puts the node image's own nft program first in the PATH of the test, so
 // that tests use the version that nodes do and need none on the machine.
 func NFT(t testing.TB) {
