@@ -103,7 +103,7 @@ func edgesOf(links *kernel.Client, local *vswitch.Client, taps *uplink.Client, m
 	bridges, nics := vswitch.Uplinks{Client: local}, kernel.Uplinks{Client: links}
 	return map[host.Action]steps.Edge{
 		host.ActionBridge: bridges, host.ActionJoin: bridges, host.ActionBond: bridges, host.ActionMapping: bridges,
-		host.ActionUp: nics, host.ActionIsolate: nics,
+		host.ActionVLAN: nics, host.ActionUp: nics, host.ActionIsolate: nics,
 		host.ActionPair: taps, host.ActionLoad: taps, host.ActionFilter: taps, host.ActionPromisc: taps,
 		host.ActionWitness: mover, host.ActionHold: mover, host.ActionRename: mover, host.ActionDress: mover, host.ActionCopy: mover,
 		host.ActionSwitch: mover, host.ActionBare: mover, host.ActionRelease: mover, host.ActionConfirm: mover, host.ActionKeep: mover,

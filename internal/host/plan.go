@@ -76,6 +76,9 @@ func (s Step) Text() string {
 		return text
 	}
 	switch s.Action {
+	case ActionVLAN:
+		below, _, _ := SubInterface(u.NIC)
+		return "add VLAN sub-interface " + u.NIC + " to " + below
 	case ActionBridge:
 		return "add bridge " + u.Bridge + u.datapath()
 	case ActionPair:

@@ -46,6 +46,7 @@ type Uplink struct {
 	Userspace  bool   // the bridge is of the userspace datapath
 	MAC        MAC    // of the NIC, for a bridge that takes it over
 	Exchange   bool   // the bridge that takes it over has the NIC's name, and the NIC the bridge's
+	Made       bool   // the NIC is a VLAN sub-interface that was made for the provider network
 
 	// Of one among several uplinks of a bridge:
 

@@ -18,14 +18,17 @@ const (
 	wasDown = "down"
 )
 
-// Uplinks does the steps of a plan that set a link: host.ActionUp, of a NIC that
-// is a port of the provider's bridge and of nobody else's, and
-// host.ActionIsolate, of any port of the userspace datapath.
+// Uplinks does the steps of a plan that make or set a link: host.ActionVLAN,
+// host.ActionUp, of a NIC that is a port of the provider's bridge and of nobody
+// else's, and host.ActionIsolate, of any port of the userspace datapath.
 type Uplinks struct{ *Client }
 
 // Before tells how the link is set.
 func (u Uplinks) Before(_ context.Context, step host.Step) (string, error) {
-	link, err := u.find(step)
+	if step.Action == host.ActionVLAN {
+		return "", nil // its alias tells whose it is
+	}
+	link, err := u.find(step.Uplink.Member())
 	switch {
 	case err != nil:
 		return "", err
@@ -39,9 +42,12 @@ func (u Uplinks) Before(_ context.Context, step host.Step) (string, error) {
 	return wasDown, nil
 }
 
-// Do sets the link.
+// Do makes or sets the link.
 func (u Uplinks) Do(_ context.Context, step host.Step) error {
-	link, err := u.find(step)
+	if step.Action == host.ActionVLAN {
+		return u.makeVLAN(step.Uplink)
+	}
+	link, err := u.find(step.Uplink.Member())
 	switch {
 	case err != nil:
 		return err
@@ -55,7 +61,10 @@ func (u Uplinks) Do(_ context.Context, step host.Step) error {
 
 // Undo sets it back. A link that is no longer there needs nothing.
 func (u Uplinks) Undo(_ context.Context, step host.Step) error {
-	link, err := u.find(step)
+	if step.Action == host.ActionVLAN {
+		return u.deleteVLAN(step.Uplink)
+	}
+	link, err := u.find(step.Uplink.Member())
 	switch {
 	case errors.Is(err, host.ErrMissing):
 		return nil
@@ -73,8 +82,7 @@ func (u Uplinks) Undo(_ context.Context, step host.Step) error {
 	return nil
 }
 
-func (u Uplinks) find(step host.Step) (netlink.Link, error) {
-	name := step.Uplink.Member()
+func (u Uplinks) find(name string) (netlink.Link, error) {
 	link, err := u.handle.LinkByName(name)
 	var missing netlink.LinkNotFoundError
 	if errors.As(err, &missing) {

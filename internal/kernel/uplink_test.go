@@ -2,6 +2,7 @@ package kernel_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -106,4 +107,66 @@ func TestUplinkIsIsolatedAndBack(t *testing.T) {
 	if err := edge.Undo(t.Context(), step); err != nil || group() != 7 {
 		t.Errorf("group %d, %v", group(), err)
 	}
+}
+
+// TestSubInterface: one that a provider network wants is made, as often as it is gone,
+// and deleted; not what somebody else made, or has put something on.
+func TestSubInterface(t *testing.T) {
+	client := node(t)
+	netnstest.IP(t, "link add eth1 type veth peer name far1")
+	netnstest.IP(t, "link set eth1 up")
+	netnstest.IP(t, "link set far1 up")
+	netnstest.Needs(t, "link add link eth1 name eth1.7 type vlan id 7")
+	edge := kernel.Uplinks{Client: client}
+	step := func(nic string) host.Step {
+		return host.Step{Action: host.ActionVLAN, Uplink: host.Uplink{NIC: nic, Provider: "lan", Attachment: host.AttachPort, Made: true}}
+	}
+	do := func(nic string) error { return edge.Do(t.Context(), step(nic)) }
+	undo := func(nic string) {
+		t.Helper()
+		if err := edge.Undo(t.Context(), step(nic)); err != nil {
+			t.Error(err)
+		}
+	}
+	there := func(nic string, want bool) host.Link {
+		t.Helper()
+		got, err := client.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		link, found := got.Link(nic)
+		if found != want {
+			t.Errorf("%s is there: %v", nic, found)
+		}
+		return link
+	}
+	for range 2 {
+		for range 2 {
+			if err := do("eth1.100"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if link := there("eth1.100", true); link.Kind != "vlan" || link.Parent != "eth1" || !link.Up || link.Alias != "kube-ovn:lan" {
+			t.Errorf("%+v", link)
+		}
+		undo("eth1.100")
+		undo("eth1.100")
+		there("eth1.100", false)
+	}
+	for nic, says := range map[string]string{"eth1.7": "was not made for", "eth9.7": "eth9", "eth1.007": "not named"} {
+		if err := do(nic); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", nic, err)
+		}
+	}
+	netnstest.IP(t, "link set eth1.7 name storage")
+	if err := do("eth1.7"); err == nil || !strings.Contains(err.Error(), "by another name") {
+		t.Error(err)
+	}
+	there("storage", true)
+	if err := do("eth1.100"); err != nil {
+		t.Fatal(err)
+	}
+	netnstest.IP(t, "addr add 192.0.2.9/24 dev eth1.100")
+	undo("eth1.100")
+	there("eth1.100", true)
 }

@@ -101,8 +101,7 @@ func (r *Networks) realise(ctx context.Context, v view) error {
 	if err := finalizer.Add(ctx, r.API, v.Network); err != nil {
 		return err
 	}
-	verdict := judgement.Verdict{Problems: underlay.Check(v.Network, v.Nodes, v.land.Networks)}
-	verdict.Blocking, verdict.Others = support.ProviderNetwork(v.Network)
+	verdict := judgement.Verdict{Problems: underlay.Check(v.Network, v.Nodes, v.land.Networks), Blocking: support.ProviderNetwork(v.Network)}
 	var err error
 	if verdict.Realisable() {
 		err = r.write(ctx, underlay.Plan(v.Input))

@@ -20,7 +20,7 @@ const longest = 12
 var reserved = []string{"int", "phy", "encap", "external"}
 
 // ours are the beginnings of the names of devices that we or Open vSwitch make.
-var ours = []string{"hwo", "hww", "ovs-", "genev_sys_", "br-int", "br-encap"}
+var ours = []string{"hwo", "hww", "hwv", "ovs-", "genev_sys_", "br-int", "br-encap"}
 
 // checkName guards the bridge's name. Admission has checked it too, but the
 // bridge on this node may be somebody else's.
@@ -101,16 +101,12 @@ func checkStacked(in Input) *plan.Problem {
 
 // checkNIC refuses what is no NIC of the host's.
 func checkNIC(c candidate) *plan.Problem {
-	if c.excluded() {
+	if c.excludes(c.nic) {
 		return c.problem(kubeovnv1.ReasonInterfaceExcluded, c.nic+" is excluded by the agent's flag --nic-exclude")
 	}
 	link, found := c.link()
 	if !found {
-		message := c.nic + " is not on this node; it joins as soon as it appears"
-		if c.Node.Spec.AutoCreateVlanSubinterfaces {
-			message += " (autoCreateVlanSubinterfaces is not built yet)"
-		}
-		return c.problem(kubeovnv1.ReasonInterfaceNotFound, message)
+		return c.problem(kubeovnv1.ReasonInterfaceNotFound, c.nic+" is not on this node"+c.absence()+"; it joins as soon as it appears")
 	}
 	switch {
 	case link.Loopback:
@@ -123,9 +119,36 @@ func checkNIC(c candidate) *plan.Problem {
 	return nil
 }
 
-func (c candidate) excluded() bool {
-	return slices.ContainsFunc(c.Options.Exclude, func(pattern string) bool {
-		matched, err := path.Match(pattern, c.nic)
+// absence says why a NIC that is not there is not made.
+func (c candidate) absence() string {
+	below, _, ok := host.SubInterface(c.nic)
+	switch {
+	case !c.Node.Spec.AutoCreateVlanSubinterfaces:
+		return ""
+	case !ok:
+		return ", and is no name of a VLAN sub-interface, such as eth0.100, which would be made"
+	}
+	return ", and neither is " + below + " below it"
+}
+
+// checkMade refuses to make a sub-interface of a NIC that is to be left alone, and to
+// take over what is there for the pods anyway.
+func checkMade(c candidate) *plan.Problem {
+	link, _ := c.link()
+	switch {
+	case !c.made(link):
+		return nil
+	case c.excludes(link.Parent):
+		return c.problem(kubeovnv1.ReasonInterfaceExcluded, fmt.Sprintf("%s, below %s, is excluded by the agent's flag --nic-exclude", link.Parent, c.nic))
+	case c.asksTakeover():
+		return c.problem(kubeovnv1.ReasonUnsupported, c.nic+" is made for this provider network and has nothing of the host's to take over: leave attachment and exchangeLinkName out")
+	}
+	return nil
+}
+
+func (in Input) excludes(nic string) bool {
+	return slices.ContainsFunc(in.Options.Exclude, func(pattern string) bool {
+		matched, err := path.Match(pattern, nic)
 		return matched && err == nil
 	})
 }

@@ -21,6 +21,9 @@ func steps(uplinks []host.Uplink) (out host.Plan) {
 	}
 	add(uplinks[0], host.ActionBridge)
 	for _, up := range uplinks {
+		if up.Made {
+			add(up, host.ActionVLAN)
+		}
 		switch {
 		case up.Attachment == host.AttachShared:
 			add(up, sharedActions(up)...)
@@ -79,6 +82,9 @@ func Renew(stands host.Plan, on host.Snapshot) (now host.Plan, ok bool) {
 	for i := range now.Steps {
 		up := &now.Steps[i].Uplink
 		link, found := on.NIC(*up)
+		if !found && up.Made {
+			link, found = on.Awaited(up.Provider, up.NIC) // it will be made again
+		}
 		if !found {
 			continue
 		}

@@ -25,7 +25,7 @@ import (
 type Options struct {
 	Exclude []string // names and patterns of path.Match of NICs that nobody may use
 	Mark    uint32   // of skb->mark, for "bridged already"
-	// Takeover lets NICs be taken over.
+	// Takeover lets NICs be taken over where a provider network asks for it.
 	Takeover bool
 }
 
@@ -64,6 +64,7 @@ type Result struct {
 
 // Plan says how the node joins, or why it cannot: all of its NICs, or none.
 func Plan(in Input) (*Result, *plan.Problem) {
+	in.Host = in.withAwaited()
 	for _, check := range []func(Input) *plan.Problem{checkBuilt, checkName, checkStacked} {
 		if problem := check(in); problem != nil {
 			return nil, problem
@@ -103,7 +104,7 @@ func (in Input) bonded() bool {
 
 // attachment is how the NIC joins, if it may.
 func (c candidate) attachment() (host.Attachment, *plan.Problem) {
-	for _, check := range []func(candidate) *plan.Problem{checkNIC, checkHolder} {
+	for _, check := range []func(candidate) *plan.Problem{checkNIC, checkHolder, checkMade} {
 		if problem := check(c); problem != nil {
 			return "", problem
 		}
@@ -118,7 +119,7 @@ func (c candidate) uplink(attachment host.Attachment) host.Uplink {
 		up = host.SharedUplink(c.provider(), c.nic)
 		up.Mark, up.TrustPods = c.Options.Mark, c.Node.Spec.TrustPods
 	}
-	up.Index, up.MTU, up.Userspace = link.Index, link.MTU, c.Userspace
+	up.Index, up.MTU, up.Userspace, up.Made = link.Index, link.MTU, c.Userspace, c.made(link)
 	switch {
 	case c.bonded():
 		up.Mode = host.BondMode(c.Node.Spec.Mode)
@@ -127,6 +128,27 @@ func (c candidate) uplink(attachment host.Attachment) host.Uplink {
 		up.Standby = slices.Contains(c.StandBy, c.nic)
 	}
 	return up
+}
+
+// withAwaited is the host with the VLAN sub-interfaces that will be made.
+func (in Input) withAwaited() host.Snapshot {
+	on := in.Host
+	if !in.Node.Spec.AutoCreateVlanSubinterfaces {
+		return on
+	}
+	for _, nic := range in.Node.Spec.Interfaces {
+		_, found := on.Link(nic)
+		if link, ok := on.Awaited(in.provider(), nic); ok && !found {
+			on.Links = append(slices.Clip(on.Links), link)
+		}
+	}
+	return on
+}
+
+// made tells whether a NIC is, or will be, made for the provider network. It goes
+// with it then, even if autoCreateVlanSubinterfaces does not say so any more.
+func (in Input) made(link host.Link) bool {
+	return link.Kind == "vlan" && link.Alias == host.MadeFor(in.provider())
 }
 
 // attach decides how the NIC joins. What stands is kept where the user leaves it

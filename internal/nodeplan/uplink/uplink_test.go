@@ -179,9 +179,8 @@ func TestAssign(t *testing.T) {
 	}
 }
 
-// TestTakeoverIsAskedFor by the operator of the nodes, too: a manifest alone is not
-// enough.
-func TestTakeoverIsAskedFor(t *testing.T) {
+// TestTakeoverIsForbidden by the operator of the nodes, whatever a manifest says.
+func TestTakeoverIsForbidden(t *testing.T) {
 	in, nodes := load(t, "testdata/takeover/in.yaml")
 	in.Options.Takeover = false
 	for i := range nodes {

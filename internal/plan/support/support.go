@@ -79,21 +79,17 @@ func Vpc(vpc *v1.Vpc) (blocking, others []string) {
 }
 
 // ProviderNetwork is the fields of a provider network that are not built yet, by
-// path.
-func ProviderNetwork(network *v1.ProviderNetwork) (blocking, others []string) {
+// path. All of them are blocking.
+func ProviderNetwork(network *v1.ProviderNetwork) (blocking []string) {
 	spec := &network.Spec
 	several := len(spec.DefaultInterfaces) > 1 || strings.Contains(spec.DefaultInterface, ",")
 	for _, custom := range spec.CustomInterfaces {
 		several = several || len(custom.Interfaces) > 1
 	}
-	blocking = paths(
+	return paths(
 		// Several NICs without the protection that was asked for close loops.
 		field{"spec.loopProtection: RSTP", several && spec.LoopProtection == v1.LoopRSTP && !spec.Mode.Bonds()},
 	)
-	others = paths(
-		field{"spec.autoCreateVlanSubinterfaces", spec.AutoCreateVlanSubinterfaces},
-	)
-	return blocking, others
 }
 
 // Vlan is the fields of a Vlan that are not built yet, by path.

@@ -81,7 +81,8 @@ func (in Input) shape(part *kubeovnv1.ProviderNetworkNode, node string) {
 		ProviderNetwork: pn.Name, Node: node, Interfaces: Interfaces(pn, node),
 		Attachment: pn.Spec.Attachment, Mode: pn.Spec.Mode, LoopProtection: pn.Spec.LoopProtection,
 		ExchangeLinkName: pn.Spec.ExchangeLinkName, VlanInterfaces: pn.Spec.VlanInterfaces, PreserveVlanInterfaces: pn.Spec.PreserveVlanInterfaces,
-		TrustPods: pn.Spec.TrustPods, DryRun: pn.Spec.DryRun,
+		AutoCreateVlanSubinterfaces: pn.Spec.AutoCreateVlanSubinterfaces,
+		TrustPods:                   pn.Spec.TrustPods, DryRun: pn.Spec.DryRun,
 		ApprovedPlan: part.Spec.ApprovedPlan,
 	}
 }
