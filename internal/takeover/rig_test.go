@@ -236,7 +236,7 @@ func (r *rig) agent(wrap func(steps.Edge) steps.Edge) *agent {
 
 func openAgent(ctx context.Context, o order, wrap func(steps.Edge) steps.Edge) (a *agent, err error) {
 	a = &agent{}
-	if a.takeover, err = Open(Options{Boot: o.Boot, Patience: 5 * time.Second}); err != nil {
+	if a.takeover, err = Open(Options{Boot: o.Boot, Patience: 20 * time.Second}); err != nil {
 		return nil, err
 	}
 	if a.links, err = kernel.Open(); err != nil {
