@@ -115,7 +115,13 @@ func inNode(t testing.TB, node string, command ...string) string {
 // nbctl asks OVN's northbound database.
 func nbctl(t testing.TB, args ...string) string {
 	t.Helper()
-	return kubectl(t, append([]string{"-n", "kube-system", "exec", "deploy/ovn-central", "-c", "ovn-central", "--", "ovn-nbctl", "--no-leader-only"}, args...)...)
+	return inCentral(t, append([]string{"ovn-nbctl", "--no-leader-only"}, args...)...)
+}
+
+// inCentral runs a command where OVN's databases are.
+func inCentral(t testing.TB, command ...string) string {
+	t.Helper()
+	return kubectl(t, append([]string{"-n", "kube-system", "exec", "deploy/ovn-central", "-c", "ovn-central", "--"}, command...)...)
 }
 
 // waitReady waits until pods are Ready.

@@ -129,6 +129,7 @@ func wireOf(t testing.TB, lan, port, filter string, do func()) string {
 // on the wire, with the VLAN's tag and not in a tunnel.
 func TestUnderlayReachability(t *testing.T) {
 	u := newUnderlayNet(t, "phys")
+	defer learnsNothing(t, "phys-flat", "phys-red")
 	for _, network := range []struct {
 		pods      []placed
 		host      string
@@ -161,6 +162,18 @@ func TestUnderlayReachability(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// learnsNothing looks whether OVN's router, which nobody spoke to, has learned any
+// address of underlay subnets: from ARP or neighbour advertisements for everybody.
+func learnsNothing(t testing.TB, subnets ...string) {
+	t.Helper()
+	for _, subnet := range subnets {
+		port := "logical_port=ovn-cluster-" + subnet
+		if known := inCentral(t, "ovn-sbctl", "--no-leader-only", "--bare", "--columns=ip,mac", "find", "MAC_Binding", port); strings.TrimSpace(known) != "" {
+			t.Errorf("the router has learned on %s, unasked:\n%s", subnet, known)
 		}
 	}
 }
