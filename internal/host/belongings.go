@@ -15,6 +15,7 @@ type Belongings struct {
 	Rules      []HeldRule
 	Neighbours []HeldNeighbour // set by hand, and those asked for by proxy
 	Settings   []Sysctl        // that differ from a new device's
+	VRRP       bool            // a VRRP daemon was told the NIC's name
 }
 
 // HeldAddress is an address of a NIC.

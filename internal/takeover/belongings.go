@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"hawser/internal/host"
+	"hawser/internal/takeover/vrrp"
 )
 
 // Belongings are what a NIC has, for plans. A NIC that is not there has nothing.
@@ -34,7 +35,10 @@ func (c *Client) Belongings(ctx context.Context, nic string) (out host.Belonging
 	if err != nil {
 		return out, err
 	}
-	return describe(has, on, names)
+	if out, err = describe(has, on, names); err == nil {
+		out.VRRP, err = vrrp.Listens(on.index)
+	}
+	return out, err
 }
 
 func describe(has goods, on device, names map[int]string) (out host.Belongings, err error) {

@@ -33,6 +33,7 @@ type Client struct {
 	// confirmed are the NICs, by provider network and number, of which this process
 	// has seen that the bridge does what they did.
 	confirmed map[string]int
+	speakers  speakers
 }
 
 // Open takes the sockets. It needs CAP_NET_ADMIN, and CAP_NET_RAW to announce.
@@ -48,7 +49,7 @@ func Open(options Options) (*Client, error) {
 	rules, neighbours := ruling{door}, neighbourhood{door}
 	wardrobe, oracle := wardrobe{door, options.Patience}, oracle{neighbours, routes, options}
 	return &Client{
-		door: door, options: options, confirmed: map[string]int{},
+		door: door, options: options, confirmed: map[string]int{}, speakers: speakers{},
 		naming:   naming{door, addresses, rules},
 		wardrobe: wardrobe,
 		oracle:   oracle,
@@ -60,6 +61,9 @@ func Open(options Options) (*Client, error) {
 func (c *Client) Close() {
 	for provider := range c.mover.detours {
 		_ = c.mover.detours.close(provider)
+	}
+	for _, one := range c.speakers {
+		one.Close()
 	}
 	c.close()
 }

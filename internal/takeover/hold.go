@@ -31,14 +31,28 @@ func (a addressing) hold(of device) error {
 	return nil
 }
 
-// release takes from lo what hold put there.
-func (a addressing) release() error {
+// held are the addresses that hold put on lo.
+func (a addressing) held() ([]message, error) {
 	addresses, err := a.addresses(loopback)
+	return slices.DeleteFunc(addresses, func(a message) bool {
+		by := a.get(attributeProtocol)
+		return len(by) == 0 || by[0] != host.RouteProtocol
+	}), err
+}
+
+// repeat has the kernel tell of a device's addresses once more. A VRRP daemon
+// (Keepalived 2.3) knows those only that it was told of since the device had its name,
+// and has no other reason to try again.
+func (a addressing) repeat(on device) error {
+	addresses, err := a.global(on)
 	if err != nil {
 		return err
 	}
-	return a.take(slices.DeleteFunc(addresses, func(a message) bool {
-		by := a.get(attributeProtocol)
-		return len(by) == 0 || by[0] != host.RouteProtocol
-	}))
+	for _, address := range addresses {
+		again := flagged(address, flagsOf(address)&givenFlags)
+		if err := a.send(unix.RTM_NEWADDR, unix.NLM_F_REPLACE, again, unix.ENOENT); err != nil {
+			return fmt.Errorf("set address %s of %s again: %w", prefixOf(address), on.name, err)
+		}
+	}
+	return nil
 }

@@ -31,7 +31,7 @@ func (c *Client) Do(ctx context.Context, step host.Step) error {
 	case host.ActionBare:
 		return c.mover.bare(u)
 	case host.ActionRelease:
-		return c.naming.release()
+		return c.release(u)
 	case host.ActionConfirm:
 		return c.confirmBridge(ctx, u)
 	case host.ActionKeep:
@@ -51,10 +51,12 @@ func (c *Client) Undo(ctx context.Context, step host.Step) error {
 	switch step.Action {
 	case host.ActionWitness:
 		return c.wardrobe.awaitGone(ctx, u)
-	case host.ActionConfirm, host.ActionKeep: // what Kube-OVN made is taken back as ours
+	case host.ActionConfirm:
+		return c.unconfirm(u)
+	case host.ActionKeep: // what Kube-OVN made is taken back as ours
 		return nil
 	case host.ActionHold:
-		return c.naming.release()
+		return c.release(u)
 	case host.ActionRename:
 		return c.undoRename(ctx, step)
 	case host.ActionDress:
@@ -82,7 +84,19 @@ func (c *Client) witness(ctx context.Context, u host.Uplink) error {
 	if !nic.there() {
 		return fmt.Errorf("%s: %w", u.NIC, host.ErrMissing)
 	}
-	return c.oracle.confirm(ctx, nic)
+	if err := c.oracle.confirm(ctx, nic); err != nil || !u.Exchange {
+		return err
+	}
+	return c.speakers.begin(u.Provider, nic, nic)
+}
+
+// unconfirm is before the way back.
+func (c *Client) unconfirm(u host.Uplink) error {
+	nic, bridge, err := c.both(u)
+	if err != nil || !bridge.there() || !nic.there() || nic.name == u.NIC {
+		return err
+	}
+	return c.speakers.begin(u.Provider, nic, bridge)
 }
 
 // confirmBridge asks once. A gateway that is out later is no reason to take a
@@ -116,6 +130,26 @@ func (c *Client) holdBridge(u host.Uplink) error {
 		return err
 	}
 	return c.naming.hold(bridge)
+}
+
+// release takes from lo what it held, once VRRP daemons have found what has the NIC's
+// name by now: one that begins again takes its address from where it was before.
+func (c *Client) release(u host.Uplink) error {
+	held, err := c.naming.held()
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	link, err := c.find(u.NIC)
+	if err != nil {
+		return err
+	}
+	if link != nil {
+		if err := c.naming.repeat(deviceOf(link)); err != nil {
+			return err
+		}
+	}
+	c.speakers.relieve(u.Provider)
+	return c.naming.take(held)
 }
 
 func (c *Client) doRename(step host.Step) error {

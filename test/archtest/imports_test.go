@@ -47,7 +47,7 @@ var rooms = []room{
 	{name: "edge vswitch", dirs: []string{"internal/vswitch"}, own: words, others: ovsdb, never: clients},
 	{name: "edge kernel", dirs: []string{"internal/kernel"}, own: words, others: kernel, never: clients},
 	{name: "edge loop", dirs: []string{"internal/loop"}, own: words, others: kernel, never: clients},
-	{name: "edge takeover", dirs: []string{"internal/takeover"}, own: words, others: append(slices.Clone(kernel), "github.com/cilium/ebpf"), never: clients},
+	{name: "edge takeover", dirs: []string{"internal/takeover"}, own: append(slices.Clone(words), "internal/takeover"), others: append(slices.Clone(kernel), "github.com/cilium/ebpf"), never: clients},
 	{name: "edge netfilter", dirs: []string{"internal/netfilter"}, own: words, others: []string{"sigs.k8s.io/knftables", "golang.org/x/sys"}, never: clients},
 	{name: "edge uplink", dirs: []string{"internal/uplink"}, own: words, others: append(slices.Clone(kernel), "github.com/cilium/ebpf", "github.com/safchain/ethtool"), never: clients},
 	{name: "edge netmanager", dirs: []string{"internal/netmanager"}, own: words, others: []string{"github.com/godbus/dbus"}, never: clients},

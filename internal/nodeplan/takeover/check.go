@@ -90,6 +90,9 @@ func (in Input) uppers(of func(kind string) bool) (out []string) {
 // checkBelongings refuses what somebody renews by the NIC's name, and what cannot
 // be moved.
 func checkBelongings(in Input) *plan.Problem {
+	if in.Has.VRRP && !in.Node.Spec.ExchangeLinkName && len(in.Stands.Steps) == 0 {
+		return in.problem(kubeovnv1.ReasonInterfaceInUse, in.nic()+" is the interface of a VRRP daemon, such as Keepalived, which would find no address there any more: set exchangeLinkName, so that it finds the bridge, or use attachment Shared")
+	}
 	for _, address := range in.Has.Addresses {
 		if address.Leased && !address.LinkLocal {
 			return in.dynamic(address.Prefix.String())

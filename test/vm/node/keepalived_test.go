@@ -53,13 +53,13 @@ func keepalived(t testing.TB, name string, at place, device, state string, prior
 
 // vrrpDaemon runs a Keepalived of that name. All its files are its own: one that finds
 // another's ends at once.
-func vrrpDaemon(t testing.TB, name string, at place, conf string) {
+func vrrpDaemon(t testing.TB, name string, at place, conf string) *service {
 	t.Helper()
 	folder := "/run/" + name
 	if err := errors.Join(os.MkdirAll(folder, 0o755), os.WriteFile(folder+"/conf", []byte(conf), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	daemon(t, name, append(at, "keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", folder+"/conf",
+	return daemon(t, name, append(at, "keepalived", "--dont-fork", "--log-console", "--vrrp", "--use-file", folder+"/conf",
 		"--pid", folder+"/pid", "--vrrp_pid", folder+"/vrrp", "--bfd_pid", folder+"/bfd", "--checkers_pid", folder+"/checkers")...)
 }
 

@@ -3,6 +3,7 @@ package node
 import (
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,19 +23,25 @@ const bearable = 3
 // its API server too, and give it back, in the kernel's datapath, with VRRP on the
 // NIC; it goes on while agent and ovs-vswitchd are killed.
 func TestTakeover(t *testing.T) {
-	own := takeoverScene(t)
+	own, keeper := takeoverScene(t)
+	bear := unnoticed
 	for _, exchange := range []bool{true, false} {
 		t.Run(fmt.Sprintf("exchanged %v", exchange), func(t *testing.T) {
+			if !exchange {
+				refused(t)
+				keeper.end(syscall.SIGTERM)
+				bear = bears
+			}
 			before := belongings(t)
 			n := &network{t: t, name: provider}
-			bears(t, costs(t, "taking", func() {
+			bear(t, costs(t, "taking", func() {
 				n.put(&kubeovnv1.ProviderNetwork{
 					ObjectMeta: metav1.ObjectMeta{Name: provider},
 					Spec:       kubeovnv1.ProviderNetworkSpec{DefaultInterface: "eth1", Attachment: kubeovnv1.AttachmentTakeover, ExchangeLinkName: exchange},
 				})
 				n.taken()
 			}))
-			bears(t, costs(t, "the agent killed", func() {
+			bear(t, costs(t, "the agent killed", func() {
 				own.end(syscall.SIGKILL)
 				own.begin()
 				ready(t, first)
@@ -42,12 +49,31 @@ func TestTakeover(t *testing.T) {
 			}))
 			restartVSwitch(t)
 			await(t, "ping -q -c 3 -i 0.2 -W 5 %s", outsideAddress)
-			bears(t, costs(t, "giving back", n.leave))
-			await(t, "ip address show dev eth1 | grep -q %s", virtual) // Keepalived is master again
+			bear(t, costs(t, "giving back", n.leave))
 			if diff := cmp.Diff(before, belongings(t)); diff != "" {
 				t.Errorf("the machine is not as it was (-before +after):\n%s", diff)
 			}
 		})
+	}
+}
+
+// refused is a takeover without an exchange of names beside Keepalived: it would find
+// no address on its interface any more.
+func refused(t *testing.T) {
+	t.Helper()
+	before := belongings(t)
+	n := &network{t: t, name: "refused"}
+	n.put(&kubeovnv1.ProviderNetwork{
+		ObjectMeta: metav1.ObjectMeta{Name: n.name},
+		Spec:       kubeovnv1.ProviderNetworkSpec{DefaultInterface: "eth1", Attachment: kubeovnv1.AttachmentTakeover},
+	})
+	status := n.until("is refused", func(status kubeovnv1.ProviderNetworkNodeStatus) bool { return status.Phase == kubeovnv1.PhaseFailed })
+	if status.Reason != kubeovnv1.ReasonInterfaceInUse || !strings.Contains(status.Message, "exchangeLinkName") {
+		t.Errorf("%s: %s", status.Reason, status.Message)
+	}
+	n.leave()
+	if diff := cmp.Diff(before, belongings(t)); diff != "" {
+		t.Errorf("the machine is not as it was (-before +after):\n%s", diff)
 	}
 }
 
@@ -82,7 +108,7 @@ const dumps = `ip -j address show; ip -j route show table all; ip -j rule
 	for table in Bridge Port Interface; do ovs-vsctl --columns=_uuid,name,external_ids list $table; done`
 
 // takeoverScene is a machine with one NIC, eth1, and Keepalived on it, as master.
-func takeoverScene(t testing.TB) (own *service) {
+func takeoverScene(t testing.TB) (own, keeper *service) {
 	t.Helper()
 	nic := plainNIC(t)
 	t.Cleanup(func() { _, _ = try("ip rule del pref 1000; ip route flush table 100") })
@@ -94,16 +120,16 @@ func takeoverScene(t testing.TB) (own *service) {
 	controller(t)
 	own = agent(t, first)
 	rival := neighbour(t, "peer", peer)
-	vrrp(t, "first", here, nic, 150)
+	keeper = vrrp(t, "first", here, nic, 150)
 	vrrp(t, "peer", rival, "eth0", 100)
 	await(t, "ip address show dev %s | grep -q %s", nic, virtual)
-	return own
+	return own, keeper
 }
 
 // vrrp runs Keepalived, with one virtual address on the device itself.
-func vrrp(t testing.TB, name string, at place, device string, priority int) {
+func vrrp(t testing.TB, name string, at place, device string, priority int) *service {
 	t.Helper()
-	vrrpDaemon(t, "vrrp-"+name, at, fmt.Sprintf(`
+	return vrrpDaemon(t, "vrrp-"+name, at, fmt.Sprintf(`
 		global_defs {
 		    router_id %[1]s
 		}
@@ -120,11 +146,15 @@ func vrrp(t testing.TB, name string, at place, device string, priority int) {
 		`, name, device, priority, virtual))
 }
 
-// costs tells what was lost out of the machine and into it while something was done,
-// and how often the rival took the virtual address.
-func costs(t testing.TB, what string, do func()) []netnstest.Loss {
+// cost is what was lost out of the machine and into it while something was done, and
+// how often the rival took the virtual address.
+type cost struct {
+	out, in, virtual netnstest.Loss
+	transitions      int
+}
+
+func costs(t testing.TB, what string, do func()) cost {
 	t.Helper()
-	await(t, "ip address | grep -q %s", virtual)
 	heard := mastered(t)
 	const often = 10 * time.Millisecond
 	out, in := netnstest.PingFrom(t, "", outsideAddress, often), netnstest.PingFrom(t, outsideNetNS, firstAddress, often)
@@ -134,19 +164,28 @@ func costs(t testing.TB, what string, do func()) []netnstest.Loss {
 	do()
 	took := time.Since(begun)
 	time.Sleep(5 * time.Second)
-	losses := []netnstest.Loss{out.End(), in.End()}
-	t.Logf("%s took %v; out: %v; in: %v; virtual: %v; the rival became master %d times",
-		what, took.Round(time.Millisecond), losses[0], losses[1], shared.End(), mastered(t)-heard)
-	return losses
+	c := cost{out.End(), in.End(), shared.End(), mastered(t) - heard}
+	t.Logf("%s took %v; out: %v; in: %v; virtual: %v; the rival became master %d times", what, took.Round(time.Millisecond), c.out, c.in, c.virtual, c.transitions)
+	return c
 }
 
-func bears(t testing.TB, losses []netnstest.Loss) {
+func bears(t testing.TB, c cost) {
 	t.Helper()
-	for _, loss := range losses {
+	for _, loss := range []netnstest.Loss{c.out, c.in, c.virtual} {
 		if loss.Lost > bearable {
 			t.Errorf("%v", loss)
 		}
 	}
+}
+
+// unnoticed is what the VRRP routers make of it: nothing, on either side.
+func unnoticed(t testing.TB, c cost) {
+	t.Helper()
+	bears(t, c)
+	if c.transitions != 0 {
+		t.Errorf("the rival became master %d times", c.transitions)
+	}
+	await(t, "grep 'Entering .* STATE' /out/vrrp-first.log | tail -n 1 | grep -q MASTER")
 }
 
 // mastered counts how often the rival became master.
