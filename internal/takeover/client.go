@@ -62,8 +62,8 @@ func (c *Client) Close() {
 	for provider := range c.mover.detours {
 		_ = c.mover.detours.close(provider)
 	}
-	for _, one := range c.speakers {
-		one.Close()
+	for provider := range c.speakers {
+		c.speakers.end(provider)
 	}
 	c.close()
 }

@@ -22,8 +22,9 @@ const (
 // begin has one listen to what leaves by the NIC, if a daemon speaks by a device: the
 // NIC, or the bridge with its name.
 func (s speakers) begin(provider string, nic, by device) error {
+	s.end(provider)
 	listens, err := vrrp.Listens(by.index)
-	if err != nil || !listens || s[provider] != nil {
+	if err != nil || !listens {
 		return err
 	}
 	one, err := vrrp.Listen(nic.index)
@@ -35,11 +36,17 @@ func (s speakers) begin(provider string, nic, by device) error {
 	return nil
 }
 
-// relieve waits until daemons speak for themselves, and ends the stand-in, if there is
-// one.
+// relieve waits until daemons speak for themselves, and ends the stand-in.
 func (s speakers) relieve(provider string) {
 	if one := s[provider]; one != nil {
 		one.Relieved(speaking)
+	}
+	s.end(provider)
+}
+
+// end silences a stand-in, if there is one.
+func (s speakers) end(provider string) {
+	if one := s[provider]; one != nil {
 		one.Close()
 		delete(s, provider)
 	}

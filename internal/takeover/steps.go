@@ -50,6 +50,7 @@ func (c *Client) Undo(ctx context.Context, step host.Step) error {
 	delete(c.confirmed, u.Provider)
 	switch step.Action {
 	case host.ActionWitness:
+		c.speakers.end(u.Provider)
 		return c.wardrobe.awaitGone(ctx, u)
 	case host.ActionConfirm:
 		return c.unconfirm(u)
@@ -135,6 +136,7 @@ func (c *Client) holdBridge(u host.Uplink) error {
 // release takes from lo what it held, once VRRP daemons have found what has the NIC's
 // name by now: one that begins again takes its address from where it was before.
 func (c *Client) release(u host.Uplink) error {
+	defer c.speakers.end(u.Provider)
 	held, err := c.naming.held()
 	if err != nil || len(held) == 0 {
 		return err
