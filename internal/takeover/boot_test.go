@@ -25,6 +25,18 @@ func TestBoot(t *testing.T) {
 	})
 }
 
+// TestBootOnTheWayBack: what a boot has taken back already is left as the host's own
+// configuration made it.
+func TestBootOnTheWayBack(t *testing.T) {
+	bothWays(t, func(t *testing.T, r *rig) {
+		before := r.world()
+		r.must(r.settle(r.plan))
+		r.reboot()
+		r.must(r.settle(host.Plan{}))
+		r.same(before, "taken back after a boot")
+	})
+}
+
 // reboot is what a boot leaves: nothing in the kernel but what the host's own
 // configuration makes, and the database, from which start-ovs.sh has taken the NIC.
 func (r *rig) reboot() {

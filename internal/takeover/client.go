@@ -112,7 +112,7 @@ func (c *Client) Before(ctx context.Context, step host.Step) (string, error) {
 	return string(written), err
 }
 
-// recall reads such a note; what was before a reboot is none.
+// recall reads such a note; what was before a reboot is none. Labels are nil without.
 func (o Options) recall(step host.Step) (has goods, labels map[string]string, err error) {
 	var read note
 	if step.Before == "" {
@@ -135,6 +135,9 @@ func (o Options) recall(step host.Step) (has goods, labels map[string]string, er
 		if *part.into, err = unpack(part.packed, part.header); err != nil {
 			return has, nil, err
 		}
+	}
+	if read.Labels == nil {
+		read.Labels = map[string]string{}
 	}
 	return has, read.Labels, nil
 }

@@ -19,7 +19,8 @@ type naming struct {
 
 // rename gives the NIC a name while it is up. Rules of its old name are there for
 // the new one before; labels of addresses, which the kernel changes with the
-// name, are set again as they were.
+// name, are set again as they were. A NIC that has the name already, and of whose
+// labels nothing is known (nil), stays as it is.
 func (n naming) rename(u host.Uplink, to string, labels map[string]string) error {
 	nic, err := n.mustNIC(u)
 	if err != nil {
@@ -39,6 +40,9 @@ func (n naming) rename(u host.Uplink, to string, labels map[string]string) error
 		if err := n.setName(nic, to); err != nil {
 			return err
 		}
+	}
+	if labels == nil {
+		return nil
 	}
 	return n.relabel(device{index: nic.index, name: to}, labels)
 }
