@@ -12,9 +12,6 @@ cd "$(dirname "$0")/.."
 
 edges='hawser/internal/(ipam|northbound|vswitch|kernel|uplink|netfilter|netmanager|cniclient|leader)(/.*)?'
 elsewhere='hawser/test/(e2e|sandbox|bench|vm/node|vm/power)(/.*)?'
-# Tests that import these start Kubernetes' programs, or Helm, and on a new machine
-# wait until they are built.
-programs='hawser/test/(apitest|sandbox/tools)'
 race=()
 ! command -v "$(go env CC)" >/dev/null || race=(-race)
 
@@ -22,26 +19,25 @@ race=()
 later=$(awk '$1 !~ /^(#|$|test\/e2e|test\/sandbox|test\/vm)/ && $3 != 1 && $2 != "*" { print $2 }' test/tiers.txt | sort -u | paste -sd '|')
 
 # What takes longest begins first: begun last, it would be waited for alone.
-packages=$(go list -f '{{.ImportPath}} {{.Imports}}{{.TestImports}}{{.XTestImports}}' ./... |
-    awk -v longest='^hawser/internal/(controller|takeover)$' -v elsewhere="^$elsewhere\$" -v edges="^$edges\$" -v programs="$programs" '
+packages=$(go list ./... |
+    awk -v longest='^hawser/internal/(controller|takeover)$' -v elsewhere="^$elsewhere\$" -v edges="^$edges\$" '
         $1 ~ elsewhere { next }
-        { kind = $1 ~ edges ? "edge" : $0 ~ programs ? "waits" : "plain"; print ($1 ~ longest ? 0 : 1), kind, $1 }' |
+        { print ($1 ~ longest ? 0 : 1), ($1 ~ edges ? "edge" : "plain"), $1 }' |
     sort -s -k 1,1)
 
-# run KIND LIMIT tests the packages of a kind, three at a time: most of what they do
-# is wait.
+# run KIND tests the packages of a kind, three at a time: most of what they do is wait.
 # `make lint` has vetted them.
 run() {
-    local kind=$1 limit=$2 flag cgo=0
-    shift 2
+    local kind=$1 flag cgo=0
+    shift
     for flag; do [ "$flag" != -race ] || cgo=1; done # the detector is written in C
     awk -v kind="$kind" '$2 == kind { print $3 }' <<<"$packages" |
-        CGO_ENABLED=$cgo xargs go test -vet=off -p 3 -timeout "$limit" ${later:+-skip "^($later)\$"} "$@"
+        CGO_ENABLED=$cgo xargs go test -vet=off -p 3 -timeout 15m ${later:+-skip "^($later)\$"} "$@"
 }
 
-failed=0 beside=()
-run edge 15m "${race[@]}" "$@" & beside+=($!)
-run waits 30m "$@" & beside+=($!)
-run plain 15m "$@" || failed=1
-for one in "${beside[@]}"; do wait "$one" || failed=1; done
+failed=0
+run edge "${race[@]}" "$@" &
+beside=$!
+run plain "$@" || failed=1
+wait "$beside" || failed=1
 exit "$failed"

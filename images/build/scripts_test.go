@@ -108,6 +108,7 @@ func TestCentralStartsAgainWhatDies(t *testing.T) {
 	c := net.container(t, lower, "OVN_DB_IPS=10.99.0.1", "POD_IP=10.99.0.1", "start-central.sh")
 	c.eventually("", "healthy-central.sh", "ready")
 	for _, daemon := range []string{"ovn-northd", "ovnnb_db", "ovnsb_db"} {
+		c.eventually("", "test", "-s", "/run/ovn/"+daemon+".pid")
 		c.run("sh", "-c", "kill -9 $(cat /run/ovn/"+daemon+".pid)")
 		c.eventually("", "healthy-central.sh", "live")
 		c.eventually("", "healthy-central.sh", "ready")

@@ -79,11 +79,13 @@ func (u Uplinks) addVLAN(name, nic string) error {
 func (u Uplinks) deleteVLAN(up host.Uplink) error {
 	for _, name := range []string{firstName(up.NIC), up.NIC} {
 		link, err := u.find(name)
-		if errors.Is(err, host.ErrMissing) || err == nil && name == up.NIC && link.Attrs().Alias != host.MadeFor(up.Provider) {
+		switch {
+		case errors.Is(err, host.ErrMissing):
 			continue
-		}
-		if err != nil {
+		case err != nil:
 			return err
+		case name == up.NIC && link.Attrs().Alias != host.MadeFor(up.Provider):
+			continue
 		}
 		if used, err := u.used(link); used || err != nil {
 			return err

@@ -3,9 +3,11 @@ package loop
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hawser/internal/host"
 	"hawser/test/lantest"
@@ -28,7 +30,24 @@ func newLab(t *testing.T) *lab {
 	l := &lab{t: t, a: lantest.New(t), b: lantest.New(t)}
 	l.a.Plug(nil, "nic1")
 	l.port = l.b.Plug(nil, "nic2")
+	carried(t, "nic1", "nic2")
 	return l
+}
+
+// carried waits until NICs have a carrier, which the kernel says a while after it is so.
+func carried(t *testing.T, nics ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); len(nics) > 0; time.Sleep(time.Millisecond) {
+		nic, err := net.InterfaceByName(nics[0])
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case nic.Flags&net.FlagRunning != 0:
+			nics = nics[1:]
+		case time.Now().After(deadline):
+			t.Fatalf("%s has no carrier after ten seconds", nics[0])
+		}
+	}
 }
 
 func (l *lab) search(nics ...host.LoopNIC) host.LoopFindings {
