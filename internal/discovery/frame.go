@@ -46,7 +46,9 @@ func Question(mac host.MAC, asker, about netip.Addr) []byte {
 	return solicitation(mac, asker, about)
 }
 
-// Announcement tells all switches and neighbours where an address is now.
+// Announcement tells all switches and neighbours where an address is now. That of an
+// IPv6 address is from the link-local one of the MAC: OVN's routers learn from all
+// others, unasked, each on every chassis.
 func Announcement(mac host.MAC, address netip.Addr) []byte {
 	if address.Is4() {
 		return arpFrame(arpRequest, mac, host.MAC{}, address, address)
@@ -55,7 +57,7 @@ func Announcement(mac host.MAC, address netip.Addr) []byte {
 	body[0], body[4] = neighbourSays, 0x20 // override
 	copy(body[8:], address.AsSlice())
 	allNodes := netip.MustParseAddr("ff02::1")
-	return ip6Frame(mac, address, allNodes, withLinkAddress(body, targetLinkAddress, mac))
+	return ip6Frame(mac, mac.LinkLocal(), allNodes, withLinkAddress(body, targetLinkAddress, mac))
 }
 
 func arpFrame(operation uint16, mac, target host.MAC, sender, about netip.Addr) []byte {

@@ -3,7 +3,6 @@ package overlay
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	kubeovnv1 "hawser/api/v1"
@@ -85,30 +84,22 @@ func (n Network) nameless() []netip.Prefix {
 	return networks
 }
 
-// apart keeps wire and router from each other, and the router from advertisements
-// that it did not ask for: it would learn each on every chassis at once, and
-// ovn-controller computes all anew where two chassis have learned the same. Requests
-// OVN keeps from it, with those of ARP. The tier is asked before those of users'
-// policies.
+// apart keeps wire and router from each other. The tier is asked before those of
+// users' policies. Neighbour discovery passes all ACLs (northd lets it by before it
+// asks them), so a host that asks for the network's own IPv6 address is answered;
+// what it sends there is dropped.
 func apart(n Network, networks []netip.Prefix) []logical.ACL {
 	port, mac := LocalnetPortName(n.Name), RouterMAC(n.Vpc, n.Name)
 	fromWire := fmt.Sprintf("inport == %q && (eth.dst == %s", port, mac)
 	for _, network := range networks {
 		if network.Addr().Is4() {
 			fromWire += " || arp.tpa == " + network.Addr().String()
-		} else {
-			fromWire += " || nd.target == " + network.Addr().String()
 		}
 	}
-	acls := []logical.ACL{
+	return []logical.ACL{
 		{Switch: n.Name, Direction: "from-lport", Priority: apartDrop, Match: fromWire + ")", Action: "drop"},
 		{Switch: n.Name, Direction: "to-lport", Priority: apartDrop, Match: fmt.Sprintf("outport == %q && eth.src == %s", port, mac), Action: "drop"},
 	}
-	if slices.ContainsFunc(networks, func(network netip.Prefix) bool { return network.Addr().Is6() }) {
-		unasked := fmt.Sprintf("outport == %q && nd_na && eth.mcast", switchPortName(n.Vpc, n.Name))
-		acls = append(acls, logical.ACL{Switch: n.Name, Direction: "to-lport", Priority: apartDrop, Match: unasked, Action: "drop"})
-	}
-	return acls
 }
 
 const apartDrop = 32000

@@ -32,8 +32,14 @@ type VpcInput struct {
 func Vpc(in VpcInput) (logical.State, []plan.Problem) {
 	state := logical.State{Routers: []logical.Router{{
 		Name: in.Vpc.Name,
-		// Learned neighbours are forgotten after five minutes without use.
-		Options: map[string]string{"mac_binding_age_threshold": "300"},
+		Options: map[string]string{
+			// Learned neighbours are forgotten after five minutes without use.
+			"mac_binding_age_threshold": "300",
+			// Ports say which addresses are theirs. What is learned besides, from ARP
+			// requests and advertisements for everybody, every chassis learns at once,
+			// and ovn-controller computes all anew where two have learned the same.
+			"always_learn_from_arp_request": "false",
+		},
 	}}}
 	if in.Vpc.Name != in.Cluster.Vpc {
 		return state, nil
