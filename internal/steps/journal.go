@@ -35,13 +35,33 @@ type begun struct {
 }
 
 // journal is a folder with a file for each plan.
-type journal struct{ folder string }
+type journal struct {
+	folder string
+	flush  func(*os.File) error // returns once the disk has the file, or the folder's names
+}
 
-func openJournal(folder string) (journal, error) {
+// openJournal makes the folder where it is missing. Its own name has to survive a
+// power cut too, and those of the folders that were made for it.
+func openJournal(folder string, flush func(*os.File) error) (journal, error) {
+	j := journal{folder: folder, flush: flush}
+	made := []string{folder}
+	for above := filepath.Dir(folder); !exists(above); above = filepath.Dir(above) {
+		made = append(made, above)
+	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return journal{}, fmt.Errorf("make the journal of host changes: %w", err)
 	}
-	return journal{folder: folder}, nil
+	for _, name := range made {
+		if err := j.sync(filepath.Dir(name)); err != nil {
+			return journal{}, fmt.Errorf("make the journal of host changes: %w", err)
+		}
+	}
+	return j, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func (j journal) path(name string) string { return filepath.Join(j.folder, name+suffix) }
@@ -107,10 +127,13 @@ func (j journal) replace(name string, text []byte) error {
 	if _, err := file.Write(text); err != nil {
 		return err
 	}
-	if err := errors.Join(file.Sync(), os.Rename(fresh, j.path(name))); err != nil {
+	if err := j.flush(file); err != nil {
 		return err
 	}
-	return j.sync()
+	if err := os.Rename(fresh, j.path(name)); err != nil {
+		return err
+	}
+	return j.sync(j.folder)
 }
 
 func (j journal) remove(name string) error {
@@ -119,7 +142,7 @@ func (j journal) remove(name string) error {
 		return nil
 	}
 	if err == nil {
-		err = j.sync()
+		err = j.sync(j.folder)
 	}
 	if err != nil {
 		return fmt.Errorf("remove a journal of host changes: %w", err)
@@ -127,12 +150,12 @@ func (j journal) remove(name string) error {
 	return nil
 }
 
-// sync makes a new or removed name in the folder survive a power cut.
-func (j journal) sync() error {
-	folder, err := os.Open(j.folder)
+// sync makes new and removed names in a folder survive a power cut.
+func (j journal) sync(folder string) error {
+	names, err := os.Open(folder)
 	if err != nil {
 		return err
 	}
-	defer folder.Close()
-	return folder.Sync()
+	defer names.Close()
+	return j.flush(names)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/go-logr/logr"
@@ -49,7 +50,7 @@ type Runner struct {
 // missing. The boot identifier tells what was noted before a reboot, which took
 // most of it away, from what was noted since.
 func Open(folder, boot string, edges map[host.Action]Edge) (*Runner, error) {
-	journal, err := openJournal(folder)
+	journal, err := openJournal(folder, (*os.File).Sync)
 	if err != nil {
 		return nil, err
 	}
