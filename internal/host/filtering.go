@@ -15,8 +15,9 @@ type Filtering struct {
 	Sources []netip.Prefix
 	Subnets []netip.Prefix
 	Nodes   []netip.Addr
-	// Private are the subnets that not every pod may enter by way of a Service,
-	// where the node is between pod and pod and OVN sees the node alone.
+	// Private are the subnets that not every pod may enter where the node is between
+	// pod and pod, and OVN sees the node alone: by way of a Service and, of underlay
+	// subnets, by the wire.
 	Private []PrivateSubnet
 	// Underlay are the subnets whose pods come by Gateway for Services only: the
 	// node may have a shorter way back to them, on the wire. The answers of such
@@ -28,7 +29,8 @@ type Filtering struct {
 // kube-proxy uses the bits 14 and 15.
 const DetourMark = 0x00200000
 
-// PrivateSubnet admits those of Filtering.Subnets that it names, and no other.
+// PrivateSubnet admits those of Filtering.Subnets that it names, and no other. Nodes
+// with an address in it are none of its pods.
 type PrivateSubnet struct {
 	Prefix netip.Prefix
 	Admits []netip.Prefix

@@ -310,6 +310,59 @@ func TestWhoEntersAPrivateSubnetByAService(t *testing.T) {
 	}
 }
 
+// TestWhoEntersAPrivateUnderlaySubnet: the LAN's host has addresses of two pods, of
+// a node between them, and of a host that the subnet does not give to pods. By OVN a
+// pod of the overlay would enter as its node, which masquerades it.
+func TestWhoEntersAPrivateUnderlaySubnet(t *testing.T) {
+	w := newWorld(t)
+	const open4, allowed4, open6, allowed6 = "10.16.0.5", "10.16.1.5", "fd00:10:16::5", "fd00:10:16::105"
+	w.pod.IP("address add %s/32 dev eth0", allowed4)
+	w.pod.IP("address add %s/128 dev eth0 nodad", allowed6)
+	for _, address := range []string{"172.30.0.4/24", "172.30.0.5/24", "172.30.0.9/24", "fd00:30::4/64 nodad", "fd00:30::5/64 nodad", "fd00:30::9/64 nodad"} {
+		w.lan.IP("address add %s dev eth0", address)
+	}
+	want := dualStack()
+	want.Nodes = append(want.Nodes, netip.MustParseAddr("172.30.0.4"), netip.MustParseAddr("fd00:30::4"))
+	closed := []host.PrivateSubnet{}
+	for _, text := range []string{"172.30.0.0/30", "172.30.0.4/30", "fd00:30::/126", "fd00:30::4/126"} { // they touch
+		closed = append(closed, host.PrivateSubnet{Prefix: netip.MustParsePrefix(text), Admits: prefixes("10.16.1.0/24")})
+		if strings.Contains(text, ":") {
+			closed[len(closed)-1].Admits = prefixes("fd00:10:16::100/120")
+		}
+	}
+	for _, private := range [][]host.PrivateSubnet{nil, closed} {
+		want.Private = private
+		w.apply(t, want)
+		for _, c := range []struct {
+			source, target string
+			enters         bool
+		}{
+			{open4, "172.30.0.2:8080", private == nil}, {open6, "[fd00:30::2]:8080", private == nil},
+			{open4, "172.30.0.5:8080", private == nil}, {open6, "[fd00:30::5]:8080", private == nil},
+			{open4, "10.96.0.10:80", private == nil}, {open6, "[fd00:10:96::10]:80", private == nil},
+			{allowed4, "172.30.0.2:8080", true}, {allowed6, "[fd00:30::2]:8080", true},
+			{allowed4, "10.96.0.10:80", true}, {allowed6, "[fd00:10:96::10]:80", true},
+			{open4, "172.30.0.4:8080", true}, {open6, "[fd00:30::4]:8080", true}, // the node
+			{open4, "172.30.0.9:8080", true}, {open6, "[fd00:30::9]:8080", true}, // a host
+		} {
+			if got := w.enters(c.source, c.target, c.enters); got != c.enters {
+				t.Errorf("%d private: %s enters by %s: %v, want %v", len(private), c.source, c.target, got, c.enters)
+			}
+		}
+		for _, pod := range []string{"172.30.0.2:8080", "[fd00:30::2]:8080"} {
+			conn, err := net.DialTimeout("tcp", pod, 10*time.Second)
+			if err != nil {
+				t.Errorf("%d private: not from the node: %v", len(private), err)
+				continue
+			}
+			conn.Close()
+		}
+	}
+	if changed := w.apply(t, want); changed != 0 {
+		t.Errorf("second apply changed %d things", changed)
+	}
+}
+
 // enters tells whether a connection from one of the pod's addresses is made. One
 // that should not be is not waited for long.
 func (w world) enters(source, target string, expected bool) (made bool) {

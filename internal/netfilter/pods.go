@@ -44,12 +44,12 @@ func pods(want host.Filtering) blueprint {
 	}
 	drawn := blueprint{
 		purpose:  "isolation and masquerading of the pod network; kept by kube-ovn-cni",
-		chains:   []chain{isolating(), closing(want.Gateway), masquerading(want.Gateway)},
+		chains:   []chain{isolating(), closing(), masquerading(want.Gateway)},
 		sets:     sets(),
 		elements: elements(want),
 	}
 	if len(want.Underlay) > 0 {
-		drawn.chains[1].rules = append(drawn.chains[1].rules, closingToUnderlay(want.Gateway)...)
+		drawn.chains[1].rules = append(drawn.chains[1].rules, closingToUnderlay()...)
 		drawn.chains = append(drawn.chains, marking(want.Gateway)...)
 	}
 	return drawn
@@ -79,13 +79,15 @@ func marking(gateway string) []chain {
 }
 
 // closing draws the chain that keeps pods out of private subnets. OVN does that
-// itself, but for what a pod sends to a Service: it comes back from kube-proxy
-// to the pod's own node, or to another by a node port, and enters OVN as the
-// node's. Who sent it is known here only. Nodes may have addresses of a subnet.
-func closing(gateway string) chain {
+// itself, but for what a node stands between: a pod's packet to a Service, which
+// comes back from kube-proxy to the pod's own node, or to another by a node port;
+// and all that a pod of the overlay sends to an underlay subnet, by the wire. It
+// enters the switch as the node's. Who sent it is known here only. Nodes may have
+// addresses of a subnet, and are none of its pods.
+func closing() chain {
 	closed := func(ip, family string) string {
-		return fmt.Sprintf("oifname %[3]q ct direction original %[1]s daddr @%[4]s%[2]s %[1]s saddr @%[5]s%[2]s %[1]s saddr != @%[6]s%[2]s "+
-			"%[1]s saddr . %[1]s daddr != @%[7]s%[2]s drop", ip, family, gateway, privateSet, subnetsSet, nodesSet, admittedSet)
+		return fmt.Sprintf("ct direction original %[1]s daddr @%[3]s%[2]s %[1]s daddr != @%[5]s%[2]s %[1]s saddr @%[4]s%[2]s %[1]s saddr != @%[5]s%[2]s "+
+			"%[1]s saddr . %[1]s daddr != @%[6]s%[2]s drop", ip, family, privateSet, subnetsSet, nodesSet, admittedSet)
 	}
 	return chain{
 		Chain: &knftables.Chain{
@@ -95,18 +97,18 @@ func closing(gateway string) chain {
 			Priority: knftables.PtrTo(privatePriority),
 		},
 		rules: []rule{
-			newRule("pods to services of private subnets, IPv4", closed("ip", "4")),
-			newRule("pods to services of private subnets, IPv6", closed("ip6", "6")),
+			newRule("pods to private subnets, IPv4", closed("ip", "4")),
+			newRule("pods to private subnets, IPv6", closed("ip6", "6")),
 		},
 	}
 }
 
 // closingToUnderlay does the same for underlay pods, who are known by the way
 // that they came, not by an address: other hosts of the wire have such too.
-func closingToUnderlay(gateway string) []rule {
+func closingToUnderlay() []rule {
 	closed := func(ip, family string) string {
-		return fmt.Sprintf("oifname %[3]q ct direction original ct mark and %#[4]x == %#[4]x %[1]s daddr @%[5]s%[2]s "+
-			"%[1]s saddr . %[1]s daddr != @%[6]s%[2]s drop", ip, family, gateway, host.DetourMark, privateSet, admittedSet)
+		return fmt.Sprintf("ct direction original ct mark and %#[3]x == %#[3]x %[1]s daddr @%[4]s%[2]s %[1]s daddr != @%[6]s%[2]s "+
+			"%[1]s saddr . %[1]s daddr != @%[5]s%[2]s drop", ip, family, host.DetourMark, privateSet, admittedSet, nodesSet)
 	}
 	return []rule{
 		newRule("underlay pods to services of private subnets, IPv4", closed("ip", "4")),

@@ -54,6 +54,9 @@ func (c *cluster) addSubnet(subnet *kubeovnv1.Subnet, options Options) {
 		return
 	}
 	prefixes := parsePrefixes(spec.CIDRBlock)
+	if spec.Private && subnet.Name != options.JoinSubnet {
+		c.addPrivate(spec)
+	}
 	if spec.Vlan != "" { // for the node, a network like any other outside
 		c.underlay = append(c.underlay, prefixes...)
 		return
@@ -63,42 +66,10 @@ func (c *cluster) addSubnet(subnet *kubeovnv1.Subnet, options Options) {
 		c.join = append(c.join, prefixes...)
 		return
 	}
-	if spec.Private {
-		c.addPrivate(prefixes, spec.AllowSubnets)
-	}
 	c.overlay = append(c.overlay, prefixes...)
 	if spec.NatOutgoing {
 		c.outgoing = append(c.outgoing, prefixes...)
 	}
-}
-
-// addPrivate closes a subnet to all pods but its own and those that it allows.
-// The nodes, which may come from their join addresses, are admitted in add.
-func (c *cluster) addPrivate(prefixes []netip.Prefix, allowed []string) {
-	for _, prefix := range prefixes {
-		admits := []netip.Prefix{prefix}
-		for _, other := range parsePrefixes(strings.Join(allowed, ",")) {
-			if other.Addr().Is4() == prefix.Addr().Is4() {
-				admits = append(admits, other)
-			}
-		}
-		c.private = append(c.private, host.PrivateSubnet{Prefix: prefix, Admits: admits})
-	}
-}
-
-// admitNodes gives the private subnets as they are once all subnets are known.
-func (c cluster) admitNodes() []host.PrivateSubnet {
-	var out []host.PrivateSubnet
-	for _, subnet := range c.private {
-		for _, join := range c.join {
-			if join.Addr().Is4() == subnet.Prefix.Addr().Is4() {
-				subnet.Admits = append(subnet.Admits, join)
-			}
-		}
-		out = append(out, subnet)
-	}
-	slices.SortFunc(out, func(a, b host.PrivateSubnet) int { return comparePrefixes(a.Prefix, b.Prefix) })
-	return out
 }
 
 // add wants routes to the overlay's subnets, and the packet filter. The source

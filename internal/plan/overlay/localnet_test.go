@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	kubeovnv1 "hawser/api/v1"
+	"hawser/internal/ipam"
 )
 
 const (
@@ -58,6 +60,69 @@ func TestMeaningOfUnderlay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMeaningOfPrivateUnderlay asks OVN who reaches the pods of a private underlay
+// subnet, and whom they reach. The wire knows hosts by their addresses only.
+func TestMeaningOfPrivateUnderlay(t *testing.T) {
+	f := startFabric(t, "testdata/underlay/in.yaml")
+	const wire, pod, established = "localnet.closed", "p.closed", "--ct=est,rpl"
+	mac, router := macOf(f.portOf(pod)).String(), RouterMAC("ovn-cluster", "closed").String()
+	_, lease, _ := f.registry.Lease(pod)
+	v4, v6 := lease.Addresses[0].String(), lease.Addresses[1].String()
+	fromWire := func(source, destination string) string {
+		return fmt.Sprintf("inport == %q && eth.src == %s && eth.dst == %s && %s", wire, strangersMAC, mac, ping(source, destination))
+	}
+	fromPod := func(to, destination string) string {
+		source := v4
+		if strings.Contains(destination, ":") {
+			source = v6
+		}
+		return fmt.Sprintf("inport == %q && eth.src == %s && eth.dst == %s && %s", pod, mac, to, ping(source, destination))
+	}
+	service := fmt.Sprintf("inport == %q && eth.src == %s && eth.dst == %s && %s", "node-n1", macOf(f.portOf("node-n1")), RouterMAC("ovn-cluster", "join"), ping("10.96.0.10", v4))
+	solicitation := fmt.Sprintf("inport == %q && eth.src == %s && eth.dst == %s && ip6.src == fe80::1 && ip6.dst == %s && ip.ttl == 255 && icmp6.type == 135 && icmp6.code == 0 && nd.target == %s && nd.sll == %s",
+		wire, strangersMAC, mac, v6, v6, strangersMAC)
+	for _, test := range []struct{ why, flow, ct, ends string }{
+		{"a host of the same network", fromWire("192.168.10.77", v4), "", pod},
+		{"a host of the same network, IPv6", fromWire("fd00:a::77", v6), "", pod},
+		{"another pod", fromPod(macOf(f.portOf("q.closed")).String(), f.address("q.closed", "", ipam.IPv4).String()), "", "q.closed"},
+		{"a network that is allowed", fromWire("192.0.2.9", v4), "", pod},
+		{"a node", fromWire("192.168.8.11", v4), "", pod},
+		{"not a host of another network", fromWire("203.0.113.7", v4), "", ""},
+		{"not a host of another network, IPv6", fromWire("2001:db8::7", v6), "", ""},
+		{"not a pod of another underlay subnet", fromWire("192.168.7.50", v4), "", ""},
+		{"not a pod of the overlay", fromWire("10.16.0.9", v4), "", ""},
+		{"the gateway looks whether the pod is there", solicitation, "", pod},
+		{"what the pod asked for", fromWire("203.0.113.7", v4), established, pod},
+		{"what the pod asked a Service for", service, established, pod},
+		{"not somebody who says to be a Service", service, "", ""},
+		{"to the outside", fromPod(strangersMAC, "203.0.113.7"), "", wire},
+		{"to the outside, IPv6", fromPod(strangersMAC, "2001:db8::7"), "", wire},
+		{"to a node, which another underlay subnet is around", fromPod(strangersMAC, "192.168.8.11"), "", wire},
+		{"to a Service", fromPod(router, "10.96.0.10"), "", "node-n1"},
+		{"not to another subnet", fromPod(strangersMAC, "192.168.7.50"), "", ""},
+		{"not to the overlay", fromPod(strangersMAC, "10.16.0.9"), "", ""},
+	} {
+		t.Run(test.why, func(t *testing.T) {
+			at, ct := "closed", cmp.Or(test.ct, "--ct=new")
+			if test.flow == service {
+				at = "join"
+			}
+			trace := f.Trace(at, test.flow, ct, ct) // in the zones of both ports
+			if ends := strings.Join(portsOf(trace), " "); ends != test.ends {
+				t.Errorf("ends at %q, not %q:\n%s\n%s", ends, test.ends, test.flow, trace)
+			}
+		})
+	}
+}
+
+// ping is a flow's words for an echo request.
+func ping(source, destination string) string {
+	if strings.Contains(source, ":") {
+		return fmt.Sprintf("ip6.src == %s && ip6.dst == %s && ip.ttl == 64 && icmp6 && icmp6.type == 128", source, destination)
+	}
+	return fmt.Sprintf("ip4.src == %s && ip4.dst == %s && ip.ttl == 64 && icmp4 && icmp4.type == 8", source, destination)
 }
 
 // portsOf lists the pods, nodes and wires that a traced packet, or the answer to

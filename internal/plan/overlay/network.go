@@ -53,6 +53,8 @@ func Parse(c Cluster, s *kubeovnv1.Subnet) (Network, []plan.Problem) {
 	switch empty := strings.TrimSpace(s.Spec.CIDRBlock) == ""; {
 	case empty && n.Vlan == "":
 		r.report(plan.Malformed, "cidrBlock is empty: name a network such as 10.16.0.0/16")
+	case empty && n.Private:
+		r.report(plan.Malformed, "private is by addresses, and without cidrBlock nobody knows which the pods have: name the network, or leave private out")
 	case !empty:
 		n.Gateways = r.gateways(n.Prefixes, s.Spec.Gateway)
 	}

@@ -86,9 +86,9 @@ const (
 //
 //	in:  only from the subnet itself, allowSubnets, and, in the default VPC,
 //	     nodes: kubelet's probes and what a node masquerades
-//	out: to no other subnet of the VPC but allowSubnets. Services, nodes and the
-//	     outside stay within reach: without DNS and the API server a pod is of
-//	     little use
+//	out: to no other subnet of the VPC but allowSubnets. Services, nodes, which
+//	     may be in an underlay subnet, and the outside stay within reach: without
+//	     DNS and the API server a pod is of little use
 func isolate(in SubnetInput) []logical.ACL {
 	var acls []logical.ACL
 	for _, prefix := range in.Network.Prefixes {
@@ -101,13 +101,11 @@ func isolate(in SubnetInput) []logical.ACL {
 func isolateInward(in SubnetInput, prefix netip.Prefix) []logical.ACL {
 	family := ip(prefix.Addr())
 	allowed := append([]netip.Prefix{prefix}, in.Network.AllowSubnets...)
-	var nodes []string
 	if in.Network.Vpc == in.Cluster.Vpc {
 		allowed = append(allowed, in.Join.Prefixes...)
-		nodes = []string{"$" + NodesGroup + "_" + family}
 	}
 	to := fmt.Sprintf("%s.dst == %s", family, prefix)
-	from := fmt.Sprintf("%s.src == %s", family, oneOf(append(ofFamily(prefix, allowed), nodes...)))
+	from := fmt.Sprintf("%s.src == %s", family, oneOf(append(ofFamily(prefix, allowed), in.nodesOf(family)...)))
 	return []logical.ACL{
 		{Switch: in.Network.Name, Direction: "to-lport", Tier: isolationTier, Priority: isolationDrop, Match: to, Action: "drop"},
 		{Switch: in.Network.Name, Direction: "to-lport", Tier: isolationTier, Priority: isolationAllow, Match: to + " && " + from, Action: "allow-related"},
@@ -123,9 +121,21 @@ func isolateOutward(in SubnetInput, prefix netip.Prefix) []logical.ACL {
 			acls = append(acls, logical.ACL{Switch: in.Network.Name, Direction: "from-lport", Tier: isolationTier, Priority: priority, Match: match, Action: action})
 		}
 	}
-	rule(isolationDrop, "drop", ofFamily(prefix, in.neighbours()))
-	rule(isolationAllow, "allow-related", ofFamily(prefix, in.Network.AllowSubnets))
+	neighbours, allowed := ofFamily(prefix, in.neighbours()), ofFamily(prefix, in.Network.AllowSubnets)
+	if len(neighbours) > 0 {
+		allowed = append(allowed, in.nodesOf(family)...)
+	}
+	rule(isolationDrop, "drop", neighbours)
+	rule(isolationAllow, "allow-related", allowed)
 	return acls
+}
+
+// nodesOf is the address set of the nodes, which the default VPC's pods know.
+func (in SubnetInput) nodesOf(family string) []string {
+	if in.Network.Vpc != in.Cluster.Vpc {
+		return nil
+	}
+	return []string{"$" + NodesGroup + "_" + family}
 }
 
 // neighbours are Others without those that cannot be what they say: somebody's
