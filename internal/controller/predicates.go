@@ -65,7 +65,7 @@ const annotationPrefix = "ovn.kubernetes.io/"
 func contractOnly(all map[string]string) map[string]string {
 	ours := make(map[string]string, len(all))
 	for key, value := range all {
-		if strings.HasPrefix(key, annotationPrefix) {
+		if strings.HasPrefix(key, annotationPrefix) || strings.Contains(key, kubeovnv1.NodeLabel("", "")) {
 			ours[key] = value
 		}
 	}

@@ -191,6 +191,13 @@ func TestHealth(t *testing.T) {
 func TestSlimming(t *testing.T) {
 	transform := CacheOptions().ByObject
 	for obj, by := range transform {
+		if _, ok := obj.(*corev1.Node); ok {
+			node := &corev1.Node{}
+			node.Annotations = map[string]string{"a": "b", kubeovnv1.AnnotationChassis: "c", "lan.provider-network.kubernetes.io/exclude": "true"}
+			if _, err := by.Transform(node); err != nil || len(node.Annotations) != 2 {
+				t.Errorf("%+v, %v", node, err)
+			}
+		}
 		if _, ok := obj.(*corev1.Pod); !ok {
 			continue
 		}

@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -315,6 +316,23 @@ func TestExcludedNodeLetsGo(t *testing.T) {
 	w.change(pn, func() { pn.Spec.ExcludeNodes = nil })
 	w.says("net1.n1", releases)
 	w.part("net1.n1", func(p *kubeovnv1.ProviderNetworkNode) bool { return p.UID != old.UID && p.Spec.ApprovedPlan == "" })
+}
+
+// TestAnnotationsOfANode say which NIC it has, and that it stays out.
+func TestAnnotationsOfANode(t *testing.T) {
+	w := newWorld(t)
+	w.node("n1")
+	w.create(network("net1", "eth1"))
+	w.part("net1.n1", exists)
+	annotate := func(word, value string) {
+		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n1"}}
+		patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, kubeovnv1.NodeLabel("net1", word), value)
+		w.check(w.api.Patch(w.Context(), node, client.RawPatch(types.MergePatchType, []byte(patch))))
+	}
+	annotate(kubeovnv1.NodeLabelInterface, "eth2")
+	w.part("net1.n1", func(p *kubeovnv1.ProviderNetworkNode) bool { return slices.Equal(p.Spec.Interfaces, []string{"eth2"}) })
+	annotate(kubeovnv1.NodeLabelExclude, "true")
+	w.gone(&kubeovnv1.ProviderNetworkNode{ObjectMeta: metav1.ObjectMeta{Name: "net1.n1"}})
 }
 
 func (w *world) change(pn *kubeovnv1.ProviderNetwork, change func()) {

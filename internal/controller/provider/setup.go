@@ -113,7 +113,8 @@ func later(request func(client.Object) reconcile.Request) handler.EventHandler {
 // nodeChanged passes over what the kubelet writes every few seconds.
 var nodeChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 	before, now := e.ObjectOld.(*corev1.Node), e.ObjectNew.(*corev1.Node)
-	return before.UID != now.UID || !maps.Equal(before.Labels, now.Labels) || readiness(before) != readiness(now)
+	return before.UID != now.UID || readiness(before) != readiness(now) ||
+		!maps.Equal(before.Labels, now.Labels) || !maps.Equal(before.Annotations, now.Annotations)
 }}
 
 func readiness(node *corev1.Node) corev1.ConditionStatus {

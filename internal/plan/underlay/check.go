@@ -28,8 +28,13 @@ func Check(pn *kubeovnv1.ProviderNetwork, nodes []*corev1.Node, others []*kubeov
 			c.report(plan.Malformed, "nodeSelector: %v", err)
 		}
 	}
-	if nic := twice(Interfaces(pn, "")); nic != "" {
+	if nic := twice(defaultInterfaces(pn)); nic != "" {
 		c.report(plan.Malformed, "defaultInterface names %s twice", nic)
+	}
+	for _, node := range nodes {
+		if nic := node.Annotations[interfaceKey(pn)]; len(nic) > longestNIC && Member(pn, node) {
+			c.report(plan.Malformed, "annotation %s of node %s names no NIC, whose name has at most %d characters", interfaceKey(pn), node.Name, longestNIC)
+		}
 	}
 	elders := slices.DeleteFunc(slices.Clone(others), func(other *kubeovnv1.ProviderNetwork) bool {
 		return other.Name == pn.Name || !networkPrecedes(other, pn)
@@ -40,6 +45,9 @@ func Check(pn *kubeovnv1.ProviderNetwork, nodes []*corev1.Node, others []*kubeov
 	}
 	return c.problems
 }
+
+// longestNIC is what the kernel takes as a device's name (IFNAMSIZ, less its end).
+const longestNIC = 15
 
 type checker struct {
 	object   logical.Owner
@@ -58,8 +66,8 @@ func (c *checker) sharedNIC(pn, other *kubeovnv1.ProviderNetwork, nodes []*corev
 		if first != "" && node.Name > first || !Member(pn, node) || !Member(other, node) {
 			continue
 		}
-		theirs := Interfaces(other, node.Name)
-		for _, nic := range Interfaces(pn, node.Name) {
+		theirs := Interfaces(other, node)
+		for _, nic := range Interfaces(pn, node) {
 			if slices.Contains(theirs, nic) {
 				first, text = node.Name, nic
 				break

@@ -51,7 +51,7 @@ func (in Input) wanted() map[string]*kubeovnv1.ProviderNetworkNode {
 		if part == nil {
 			part = &kubeovnv1.ProviderNetworkNode{}
 		}
-		in.shape(part, node.Name)
+		in.shape(part, node)
 		want[node.Name] = part
 	}
 	return want
@@ -61,15 +61,15 @@ func (in Input) wanted() map[string]*kubeovnv1.ProviderNetworkNode {
 //
 // Fields of the network that are not built yet (package support) do not reach
 // the node: it would take them for something to be refused.
-func (in Input) shape(part *kubeovnv1.ProviderNetworkNode, node string) {
+func (in Input) shape(part *kubeovnv1.ProviderNetworkNode, node *corev1.Node) {
 	pn := in.Network
-	part.Name = kubeovnv1.ProviderNetworkNodeName(pn.Name, node)
+	part.Name = kubeovnv1.ProviderNetworkNodeName(pn.Name, node.Name)
 	part.Labels = maps.Clone(part.Labels)
 	if part.Labels == nil {
 		part.Labels = map[string]string{}
 	}
 	part.Labels[kubeovnv1.LabelProviderNetwork] = pn.Name
-	part.Labels[kubeovnv1.LabelHostname] = node
+	part.Labels[kubeovnv1.LabelHostname] = node.Name
 	if !slices.Contains(part.Finalizers, kubeovnv1.Finalizer) {
 		part.Finalizers = append(slices.Clone(part.Finalizers), kubeovnv1.Finalizer)
 	}
@@ -78,7 +78,7 @@ func (in Input) shape(part *kubeovnv1.ProviderNetworkNode, node string) {
 		APIVersion: kubeovnv1.GroupVersion.String(), Kind: "ProviderNetwork", Name: pn.Name, UID: pn.UID, Controller: &isController,
 	}}
 	part.Spec = kubeovnv1.ProviderNetworkNodeSpec{
-		ProviderNetwork: pn.Name, Node: node, Interfaces: Interfaces(pn, node),
+		ProviderNetwork: pn.Name, Node: node.Name, Interfaces: Interfaces(pn, node),
 		Attachment: pn.Spec.Attachment, Mode: pn.Spec.Mode, LoopProtection: pn.Spec.LoopProtection,
 		ExchangeLinkName: pn.Spec.ExchangeLinkName, VlanInterfaces: pn.Spec.VlanInterfaces, PreserveVlanInterfaces: pn.Spec.PreserveVlanInterfaces,
 		AutoCreateVlanSubinterfaces: pn.Spec.AutoCreateVlanSubinterfaces,
@@ -98,19 +98,24 @@ func (in Input) partsByNode() map[string]*kubeovnv1.ProviderNetworkNode {
 // Member tells whether a node takes part: the contract has excludeNodes count
 // only where there is no nodeSelector. A selector that cannot be read selects
 // none; Check reports it.
+//
+// Annotations of the node are the contract's older way to exclude it, and to name
+// its NIC. Kube-OVN moves them into the provider network; here they just count, after
+// what that says itself.
 func Member(pn *kubeovnv1.ProviderNetwork, node *corev1.Node) bool {
 	if pn.Spec.NodeSelector == nil {
-		return !slices.Contains(pn.Spec.ExcludeNodes, node.Name)
+		annotated := node.Annotations[kubeovnv1.NodeLabel(pn.Name, kubeovnv1.NodeLabelExclude)] == "true"
+		return !annotated && !slices.Contains(pn.Spec.ExcludeNodes, node.Name)
 	}
 	selector, err := metav1.LabelSelectorAsSelector(pn.Spec.NodeSelector)
 	return err == nil && selector.Matches(labels.Set(node.Labels))
 }
 
 // Interfaces are a node's NICs: those of the first entry of customInterfaces
-// that lists it, else the default ones.
-func Interfaces(pn *kubeovnv1.ProviderNetwork, node string) []string {
+// that lists it, else that of its annotation, else the default ones.
+func Interfaces(pn *kubeovnv1.ProviderNetwork, node *corev1.Node) []string {
 	for _, custom := range pn.Spec.CustomInterfaces {
-		if !slices.Contains(custom.Nodes, node) {
+		if !slices.Contains(custom.Nodes, node.Name) {
 			continue
 		}
 		if custom.Interface != "" {
@@ -118,6 +123,18 @@ func Interfaces(pn *kubeovnv1.ProviderNetwork, node string) []string {
 		}
 		return slices.Clone(custom.Interfaces)
 	}
+	if nic := node.Annotations[interfaceKey(pn)]; nic != "" {
+		return []string{nic}
+	}
+	return defaultInterfaces(pn)
+}
+
+// interfaceKey is that of the annotation that names a node's NIC.
+func interfaceKey(pn *kubeovnv1.ProviderNetwork) string {
+	return kubeovnv1.NodeLabel(pn.Name, kubeovnv1.NodeLabelInterface)
+}
+
+func defaultInterfaces(pn *kubeovnv1.ProviderNetwork) []string {
 	if pn.Spec.DefaultInterface != "" {
 		return strings.Split(pn.Spec.DefaultInterface, ",")
 	}
