@@ -69,6 +69,7 @@ func newUplinks(mgr ctrl.Manager, o options.Options, links *kernel.Client, local
 		},
 		Userspace: func() bool { return local.ExternalID("ovn-bridge-datapath-type") == "netdev" },
 		Now:       time.Now,
+		Silent:    !o.AskForeignMACs,
 	}
 	if err := metrics.Registry.Register(agentuplink.Counters{Uplinks: uplinks}); err != nil {
 		return nil, fmt.Errorf("register the metrics of uplinks: %w", err)

@@ -37,6 +37,7 @@ type Options struct {
 	DetectConflicts bool
 	NICExclude      []string
 	EnableTakeover  bool
+	AskForeignMACs  bool
 	Journal         string
 
 	Socket    string
@@ -68,6 +69,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 
 	flags.Uint32Var(&o.UplinkMark, "uplink-mark", host.UplinkMark, "mark (skb->mark) of frames that a shared uplink has passed on; a number that nothing else on the node uses")
 	flags.BoolVar(&o.EnableTakeover, "enable-takeover", true, "let provider networks take NICs over, with all that the host has on them, where they ask for it")
+	flags.BoolVar(&o.AskForeignMACs, "ask-foreign-macs", true, "ask the network of a shared NIC, from a random MAC, whether it lets those of pods through")
 	flags.StringSliceVar(&o.NICExclude, "nic-exclude", nil, "NICs that no provider network may use: names and patterns such as mgmt*, separated by commas")
 	flags.BoolVar(&o.DetectConflicts, "enable-arp-detect-ip-conflict", true, "keep a pod from starting with an address that somebody on the physical network has")
 	flags.StringVar(&o.Journal, "uplink-journal", "/etc/origin/uplinks", "folder, on a disk, where the changes to NICs are noted before they are made")

@@ -65,6 +65,9 @@ func TestUplinks(t *testing.T) {
 	if err != nil || o.Uplinks().Mark != 7 || !slices.Equal(o.Uplinks().Exclude, []string{"mgmt*", "bond0"}) {
 		t.Errorf("%v, %+v", err, o.Uplinks())
 	}
+	if silent, err := parse(t, onN1, "--ask-foreign-macs=false"); err != nil || !o.AskForeignMACs || silent.AskForeignMACs {
+		t.Errorf("%v: by default %v", err, o.AskForeignMACs)
+	}
 	for _, mistake := range []string{"--nic-exclude=[", "--uplink-mark=0"} {
 		if _, err := parse(t, onN1, mistake); err == nil {
 			t.Errorf("%s is taken", mistake)

@@ -262,7 +262,10 @@ func (u *Uplinks) inform(ctx context.Context, s *scene, v *verdict, uplinks []ho
 			errs = append(errs, err)
 			continue
 		}
-		v.taps[up.NIC], v.wires[up.NIC] = state, u.questions.about(up, state.Carrier, u.Now())
+		v.taps[up.NIC] = state
+		if !u.Silent {
+			v.wires[up.NIC] = u.questions.about(up, state.Carrier, u.Now())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -33,6 +33,9 @@ type Uplinks struct {
 	// Userspace tells whether the datapath runs in ovs-vswitchd.
 	Userspace func() bool
 	Now       func() time.Time
+	// Silent asks no network, from a MAC that it does not know, whether it lets those
+	// of pods through.
+	Silent bool
 
 	turn   sync.Mutex // one of Reconcile, Recover and Leave at a time; over the next five
 	holds  holds

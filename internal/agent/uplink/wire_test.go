@@ -54,6 +54,17 @@ func TestANetworkThatBlocksPods(t *testing.T) {
 	}
 }
 
+// TestNobodyAsks where the operator forbids it: nothing is known, and nothing told.
+func TestNobodyAsks(t *testing.T) {
+	s := joined(t)
+	s.uplinks.Silent = true
+	s.uplinks.questions.forget("lan")
+	s.reconcile()
+	if got := s.answers(true, false); got.Type != "" || s.machine.probes != 0 {
+		t.Errorf("asked %d times: %+v", s.machine.probes, got)
+	}
+}
+
 // TestTheWireIsAskedOnce for as long as its carrier stays.
 func TestTheWireIsAskedOnce(t *testing.T) {
 	s := joined(t)
