@@ -20,8 +20,8 @@ type bonded struct {
 	host *ear
 }
 
-// TestUnderlayBond: a cable of a bond is pulled, and its mode changed, while pod and
-// host answer each other. No frame goes round or comes twice, the switch hears LACP
+// TestUnderlayBond: a cable of a bond, of NICs with different MTUs, is pulled, and its
+// mode changed, while pod and host answer each other. No frame goes round or comes twice, the switch hears LACP
 // where that was asked for and nothing else of ours, and the NICs are left as they were.
 func TestUnderlayBond(t *testing.T) {
 	b := &bonded{T: t, node: nodes(t)[0]}
@@ -32,6 +32,7 @@ func TestUnderlayBond(t *testing.T) {
 		t.Cleanup(func() { lab(t, "nic", "remove", b.node, nic) })
 	}
 	hostOn(t, "trunk", "trunkhost", 0, trunkHost+"/24")
+	inNode(t, b.node, "ip", "link", "set", "eth8", "mtu", "1400")
 	before := twoNICs(t, b.node)
 	b.host = listenAt(t, "trunkhost")
 	b.begin()
@@ -62,6 +63,20 @@ func (b *bonded) begin() {
 		subnetYAML("bond", "198.18.1.0/24", "bond", "vlan: bond", "gateway: "+trunkHost, "excludeIps: [198.18.1.1..198.18.1.99]")))
 	b.pod = started(b, placed{namespace: "bond", name: "bond1", node: b.node}, unprobed(podYAML("bond", "bond1", b.node, nil)))
 	b.once("ActiveBackup")
+	b.smallest()
+}
+
+// smallest sees that the pod sends no frame that one of the NICs cannot take, and
+// those that all can.
+func (b *bonded) smallest() {
+	b.Helper()
+	if link, err := inPodNet(b, b.pod, "ip", "-o", "link", "show", "dev", "eth0"); err != nil || !strings.Contains(link, " mtu 1400 ") {
+		b.Errorf("the NICs have MTUs of 1500 and 1400, and the pod has %s (%v)", link, err)
+	}
+	const full = "1372" // with the headers of IPv4 and ICMP, 1400
+	if out, err := inPodNet(b, b.pod, "ping", "-c", "3", "-i", "0.2", "-W", "1", "-M", "do", "-s", full, trunkHost); err != nil {
+		b.Errorf("a frame of 1400 bytes does not pass: %v\n%s", err, out)
+	}
 }
 
 // lacp is asked of a LAN that knows of no bond.

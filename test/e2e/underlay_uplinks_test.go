@@ -284,9 +284,7 @@ func (u *twoLANs) join(west *ear) {
 	u.Helper()
 	west.count(shout)
 	began := time.Now()
-	lab(u, "router", "add", "cable", "--lan", "west", "--lan", "east")
-	u.Cleanup(func() { lab(u, "router", "remove", "cable") })
-	inNode(u, "cable", "sh", "-ec", "ip link add cable type bridge; for port in eth0 eth1; do ip link set $port master cable up; done; ip link set cable up")
+	cable(u, "west", "east")
 	sent := u.broadcasts() // at first with nobody standing by
 	u.become("one LAN", "eth7 Port Active eth8 Port Standby")
 	took := time.Since(began)
@@ -303,6 +301,14 @@ func (u *twoLANs) join(west *ear) {
 	if _, heard, bpdus := west.count(shout); heard != sent || bpdus > 0 {
 		u.Errorf("one LAN: of %d broadcasts %d were heard, and %d BPDUs", sent, heard, bpdus)
 	}
+}
+
+// cable joins two LANs until the test ends.
+func cable(t testing.TB, one, other string) {
+	t.Helper()
+	lab(t, "router", "add", "cable", "--lan", one, "--lan", other)
+	t.Cleanup(func() { lab(t, "router", "remove", "cable") })
+	inNode(t, "cable", "sh", "-ec", "ip link add cable type bridge; for port in eth0 eth1; do ip link set $port master cable up; done; ip link set cable up")
 }
 
 // unplug takes the cable of the NIC that takes part out of one node.

@@ -23,7 +23,7 @@ const bearable = 3
 // its API server too, and give it back, in the kernel's datapath, with VRRP on the
 // NIC; it goes on while agent and ovs-vswitchd are killed.
 func TestTakeover(t *testing.T) {
-	own, keeper := takeoverScene(t)
+	own, keeper := takeoverScene(t, 150)
 	bear := unnoticed
 	for _, exchange := range []bool{true, false} {
 		t.Run(fmt.Sprintf("exchanged %v", exchange), func(t *testing.T) {
@@ -77,10 +77,43 @@ func refused(t *testing.T) {
 	}
 }
 
+// What the machine's Keepalived says of itself.
+const (
+	waiting = "grep 'Entering .* STATE' /out/vrrp-first.log | tail -n 1 | grep -q BACKUP"
+	spoken  = "grep -c 'Entering MASTER' /out/vrrp-first.log || true"
+)
+
+// TestTakeoverOfABackup is the same where the other router is the master: it stays that,
+// the machine goes on waiting for its silence, and nobody speaks in its name.
+func TestTakeoverOfABackup(t *testing.T) {
+	takeoverScene(t, 50)
+	await(t, waiting)
+	before, spoke := belongings(t), sh(t, spoken)
+	waits := func(c cost) {
+		bears(t, c)
+		await(t, waiting)
+		if now := sh(t, spoken); c.transitions != 0 || now != spoke {
+			t.Errorf("the rival became master %d times, and the machine had been it %s times and now %s", c.transitions, spoke, now)
+		}
+	}
+	n := &network{t: t, name: provider}
+	waits(costs(t, "taking", func() {
+		n.put(&kubeovnv1.ProviderNetwork{
+			ObjectMeta: metav1.ObjectMeta{Name: provider},
+			Spec:       kubeovnv1.ProviderNetworkSpec{DefaultInterface: "eth1", Attachment: kubeovnv1.AttachmentTakeover, ExchangeLinkName: true},
+		})
+		n.taken()
+	}))
+	waits(costs(t, "giving back", n.leave))
+	if diff := cmp.Diff(before, belongings(t)); diff != "" {
+		t.Errorf("the machine is not as it was (-before +after):\n%s", diff)
+	}
+}
+
 // TestKubeOVNsTakeover is what Kube-OVN's own steps cost; what they made is kept,
 // byte by byte, and given back by us.
 func TestKubeOVNsTakeover(t *testing.T) {
-	takeoverScene(t)
+	takeoverScene(t, 150)
 	if err := os.WriteFile("/run/takeover.sh", []byte(kubeovn.Takeover), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -107,8 +140,9 @@ func TestKubeOVNsTakeover(t *testing.T) {
 const dumps = `ip -j address show; ip -j route show table all; ip -j rule
 	for table in Bridge Port Interface; do ovs-vsctl --columns=_uuid,name,external_ids list $table; done`
 
-// takeoverScene is a machine with one NIC, eth1, and Keepalived on it, as master.
-func takeoverScene(t testing.TB) (own, keeper *service) {
+// takeoverScene is a machine with one NIC, eth1, and Keepalived on it, as master if its
+// priority is above 100, which is its rival's.
+func takeoverScene(t testing.TB, priority int) (own, keeper *service) {
 	t.Helper()
 	nic := plainNIC(t)
 	t.Cleanup(func() { _, _ = try("ip rule del pref 1000; ip route flush table 100") })
@@ -120,9 +154,13 @@ func takeoverScene(t testing.TB) (own, keeper *service) {
 	controller(t)
 	own = agent(t, first)
 	rival := neighbour(t, "peer", peer)
-	keeper = vrrp(t, "first", here, nic, 150)
+	keeper = vrrp(t, "first", here, nic, priority)
 	vrrp(t, "peer", rival, "eth0", 100)
-	await(t, "ip address show dev %s | grep -q %s", nic, virtual)
+	master := "-n peer address show dev eth0"
+	if priority > 100 {
+		master = "address show dev " + nic
+	}
+	await(t, "ip %s | grep -q %s", master, virtual)
 	return own, keeper
 }
 
