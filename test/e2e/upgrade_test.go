@@ -8,16 +8,28 @@ import (
 
 // TestUpgrade goes from the previous commit's images to this one's, by the
 // chart, under traffic: agents, controller and databases roll, ovs-ovn stays
-// as it is (OnDelete). Nothing may be lost.
+// as it is (OnDelete). Nothing may be lost, by the overlay, by the host of a NIC that is
+// shared, and by the pods on it.
 func TestUpgrade(t *testing.T) {
 	loadPrevious(t)
 	upgradeTo(t, "previous")
 	pods := twoTenants(t, "upgrade", 68)
 	a, b := pods[0], pods[1]
+	u := newUnderlayNet(t, "upgrade")
+	onWire := u.red[0]
+	world := startHostTraffic(t, "flathost", hostOf(address(t, onWire.node), flatHost4, flatHost6), onWire.node)
+	wire := startPings(t, netnsOf(t, onWire.name), hostOf(onWire.ips[0], redHost4, redHost6))
 	seen := underTraffic(t, a.name, b.name, a.ips[0], b.ips[0], func() { upgradeTo(t, "dev") })
 	if seen.Lost > 0 {
 		t.Errorf("upgrade: %v", seen)
 	}
+	if lost := world.end(t); lost > 0 {
+		t.Errorf("upgrade: the host lost %d pings", lost)
+	}
+	if seen := wire.end(); seen.Lost > 0 {
+		t.Errorf("upgrade: the pod on the wire: %v", seen)
+	}
+	awaitProvider(t, "upgrade")
 	apply(t, podYAML(a.namespace, "after-upgrade", a.node, nil))
 	waitReady(t, a.namespace, "after-upgrade")
 }
