@@ -64,7 +64,7 @@ func (e *Ear) Count(wanted func(frame []byte) bool) (count int) {
 	frame := make([]byte, 65536)
 	for {
 		n, _, err := unix.Recvfrom(e.fd, frame, 0)
-		if err == unix.EINTR {
+		if err == unix.EINTR || err == unix.ENETDOWN { // the device was down for a while, and there is more
 			continue
 		}
 		if err != nil {
