@@ -31,7 +31,8 @@ func LocalnetPortName(subnet string) string { return "localnet." + subnet }
 // which no host can have. Pods know it as ServiceGateway4 and 6, which the
 // switch answers for. Nothing of the router, those answers included, gets onto
 // the wire, and nothing from the wire to the router: the physical network does
-// not know of it, and cannot use it.
+// not know of it, and cannot use it. Nor do pods and wire meet in what bridges say to
+// each other (reserved).
 func underlay(in SubnetInput) logical.State {
 	n := in.Network
 	state := logical.State{
@@ -45,6 +46,7 @@ func underlay(in SubnetInput) logical.State {
 	if n.Private {
 		state.ACLs = isolate(in)
 	}
+	state.ACLs = append(state.ACLs, reserved(n))
 	networks := n.nameless()
 	if n.Vpc != in.Cluster.Vpc || len(networks) == 0 {
 		return state
@@ -82,6 +84,14 @@ func (n Network) nameless() []netip.Prefix {
 		}
 	}
 	return networks
+}
+
+// reserved drops frames that no bridge passes on (IEEE 802.1Q, 8.6.3). Open vSwitch
+// does so by itself in a provider's bridge, but one that speaks RSTP says it to its
+// patch as well, and hears it from there: pods would hear of the spanning tree outside,
+// and could have it changed.
+func reserved(n Network) logical.ACL {
+	return logical.ACL{Switch: n.Name, Direction: "from-lport", Priority: apartDrop, Match: "eth.dst == 01:80:c2:00:00:00/ff:ff:ff:ff:ff:f0", Action: "drop"}
 }
 
 // apart keeps wire and router from each other. The tier is asked before those of

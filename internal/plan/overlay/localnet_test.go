@@ -50,6 +50,10 @@ func TestMeaningOfUnderlay(t *testing.T) {
 		{"a stranger asks for the router", onTheWire, strangersMAC, "ff:ff:ff:ff:ff:ff", "arp.op == 1 && arp.sha == " + strangersMAC + " && arp.spa == 192.168.7.9 && arp.tha == 00:00:00:00:00:00 && arp.tpa == 192.168.7.0", nil},
 		{"a stranger asks for the way to Services, as for any address that nobody has", onTheWire, strangersMAC, "ff:ff:ff:ff:ff:ff", "arp.op == 1 && arp.sha == " + strangersMAC + " && arp.spa == 192.168.7.9 && arp.tha == 00:00:00:00:00:00 && arp.tpa == " + kubeovnv1.ServiceGateway4, []string{"a.office", "static.office"}},
 		{"a stranger sends to the router", onTheWire, strangersMAC, router, "ip4.src == 192.168.7.9 && ip4.dst == 10.96.0.10 && " + ping4, nil},
+		{"a bridge says what only bridges hear", onTheWire, strangersMAC, "01:80:c2:00:00:00", "eth.type == 0x88b6", nil},
+		{"a pod says so", "a.office", mac("a.office"), "01:80:c2:00:00:0f", "eth.type == 0x88b6", nil},
+		{"a pod says something else to a group", "a.office", mac("a.office"), "01:80:c2:00:00:10", "eth.type == 0x88b6", []string{onTheWire, "static.office"}},
+		{"a bridge, to a MAC-only pod", "localnet.foreign", strangersMAC, "01:80:c2:00:00:00", "eth.type == 0x88b6", nil},
 		{"the router asks on the wire", "node-n1", mac("node-n1"), RouterMAC("ovn-cluster", "join").String(), "ip4.src == 100.64.0.2 && ip4.dst == 192.168.7.200 && " + ping4, []string{"a.office", "static.office"}},
 	} {
 		t.Run(test.why, func(t *testing.T) {
