@@ -95,6 +95,8 @@ type Installed struct {
 	KubeOVN bool
 	// Takeover tells that it was made to take a NIC over.
 	Takeover bool
+	// RSTP tells that it takes part in the spanning tree outside.
+	RSTP bool
 }
 
 // BridgeWith finds the bridge that has a device as its port.

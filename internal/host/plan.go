@@ -80,7 +80,7 @@ func (s Step) Text() string {
 		below, _, _ := SubInterface(u.NIC)
 		return "add VLAN sub-interface " + u.NIC + " to " + below
 	case ActionBridge:
-		return "add bridge " + u.Bridge + u.datapath()
+		return "add bridge " + u.Bridge + u.datapath() + u.spanning()
 	case ActionPair:
 		return fmt.Sprintf("add veth pair %s, %s with the MTU of %s", u.Tap, u.Wire, u.NIC)
 	case ActionIsolate:
@@ -122,10 +122,14 @@ func (s Step) OfBridge() bool {
 }
 
 // Same tells whether two steps do the same to the same thing, whatever their
-// settings: the one done over the other brings the difference about, and undoing
-// either undoes both.
+// settings: the other one done over this one brings the difference about, and undoing
+// either undoes both. A bridge that speaks RSTP does so until it goes: Open vSwitch
+// 3.5 cannot switch that off.
 func (s Step) Same(other Step) bool {
-	if !s.OfBridge() && s.Uplink.Attachment != other.Uplink.Attachment {
+	switch {
+	case !s.OfBridge() && s.Uplink.Attachment != other.Uplink.Attachment:
+		return false
+	case s.Action == ActionBridge && s.Uplink.RSTP && !other.Uplink.RSTP:
 		return false
 	}
 	return s.bare().Text() == other.bare().Text()
@@ -135,7 +139,7 @@ func (s Step) Same(other Step) bool {
 func (s Step) bare() Step {
 	u := &s.Uplink
 	u.TrustPods, u.RSTP, u.Apart, u.Alone, u.Standby = false, false, false, false, false
-	u.Mode, u.Bonded = "", ""
+	u.Mode, u.Bonded, u.Place = "", "", 0
 	return s
 }
 
@@ -158,6 +162,8 @@ func (u Uplink) company() string {
 	switch {
 	case u.Alone:
 		return ", or stand by while another uplink takes part"
+	case u.Apart && u.RSTP:
+		return ", apart from other uplinks, or stand by where the spanning tree blocks it"
 	case u.Apart:
 		return ", apart from other uplinks, or stand by where it meets one"
 	}
@@ -176,8 +182,12 @@ func (u Uplink) options() string {
 	if u.TrustPods {
 		out += ", pods may be routers and DHCP servers of the host"
 	}
+	return out + u.spanning()
+}
+
+func (u Uplink) spanning() string {
 	if u.RSTP {
-		out += ", with RSTP"
+		return ", with RSTP"
 	}
-	return out
+	return ""
 }

@@ -20,9 +20,9 @@ type Bridge struct {
 	MAC          MAC    // of the local port; zero lets Open vSwitch choose
 	// RSTP has the bridge take part in the spanning tree of the networks outside.
 	// Else no bridge protocol data unit (BPDU) ever leaves one of its ports. Open
-	// vSwitch keeps bonds out of it, but not the patches of ovn-controller: whoever
-	// asks for it has OVN drop BPDUs between such a patch and the pods. A port that
-	// is left out by its other_config is flooded to no more (3.5).
+	// vSwitch keeps bonds out of it, but not the patches of ovn-controller: OVN drops
+	// BPDUs between such a patch and the pods (package plan/overlay). A port that is
+	// left out by its other_config is flooded to no more (3.5).
 	RSTP        bool
 	ExternalIDs map[string]string
 	OtherConfig map[string]string
@@ -41,8 +41,12 @@ type BridgePort struct {
 	// Protected ports of a bridge exchange no frames with each other, so that no
 	// loop can pass through the bridge.
 	Protected bool
-	Mode      BondMode // of a bond
-	Members   []string // the devices of a bond, in any order; none for all other ports
+	// Place is for RSTP. Of ports that lead into one network the one with the lowest
+	// forwards; and no way between two networks leads through a port that has one while
+	// there is any other. It is from 1 to 16; 0 leaves both to Open vSwitch.
+	Place   int
+	Mode    BondMode // of a bond
+	Members []string // the devices of a bond, in any order; none for all other ports
 
 	// ExternalIDs are those of each interface, "iface-id" among them. As in
 	// Bridge, an empty value removes a key and unnamed keys are left alone.

@@ -83,7 +83,7 @@ func (b Bridge) text() string {
 }
 
 func (p BridgePort) text() string {
-	return "port " + p.Name + fields("on", p.Bridge, "type", p.Type, "mac", macText(p.MAC), "mtu", nonZero(p.MTU), "tag", nonZero(p.Tag),
+	return "port " + p.Name + fields("on", p.Bridge, "type", p.Type, "mac", macText(p.MAC), "mtu", nonZero(p.MTU), "tag", nonZero(p.Tag), "place", nonZero(p.Place),
 		"bond", string(p.Mode), "of", strings.Join(slices.Sorted(slices.Values(p.Members)), ",")) + flag("protected", p.Protected) +
 		pairs("external_ids:", p.ExternalIDs)
 }

@@ -11,7 +11,7 @@ func TestTextIsCanonical(t *testing.T) {
 		Switching: Switching{
 			Bridges: []Bridge{{Name: "br-x", DatapathType: "netdev", MAC: MAC{2}, RSTP: true, OtherConfig: map[string]string{"k": "v"}}},
 			Ports: []BridgePort{
-				{Bridge: "br-x", Name: "p", MTU: 1400, Tag: 7},
+				{Bridge: "br-x", Name: "p", MTU: 1400, Tag: 7, Place: 2},
 				{Bridge: "br-x", Name: "a", Type: "internal"},
 				{Bridge: "br-x", Name: "b", Mode: BondLACP, Members: []string{"eth1", "eth0"}, Protected: true},
 			},
@@ -45,7 +45,7 @@ open_vswitch b=2
 bridge br-x datapath netdev mac 02:00:00:00:00:00 rstp other_config:k=v
 port a on br-x type internal
 port b on br-x bond LACP of eth0,eth1 protected
-port p on br-x mtu 1400 tag 7
+port p on br-x mtu 1400 tag 7 place 2
 sysctl k=v
 address 10.0.0.1/8 on z
 route 10.1.0.0/16 dev z

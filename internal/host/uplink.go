@@ -42,7 +42,6 @@ type Uplink struct {
 	MTU        int    // of the NIC, in bytes; the pair follows it
 	Mark       uint32 // of skb->mark, for "bridged already"
 	TrustPods  bool   // router advertisements and DHCP answers of pods reach the host
-	RSTP       bool   // bridge protocol data units pass between the wire and the bridge
 	Userspace  bool   // the bridge is of the userspace datapath
 	MAC        MAC    // of the NIC, for a bridge that takes it over
 	Exchange   bool   // the bridge that takes it over has the NIC's name, and the NIC the bridge's
@@ -53,6 +52,8 @@ type Uplink struct {
 	Apart   bool // it exchanges no frames with the others, and stands by where it meets one
 	Alone   bool // it stands by whenever another takes part
 	Standby bool // it stands by for now: all is done, but that it is in the bridge
+	RSTP    bool // the bridge takes part in the spanning tree outside, which blocks it where it meets another
+	Place   int  // with RSTP: of those that meet, the one with the lowest takes part; from 1
 
 	// Of one in a bond, all of which is one port of the bridge:
 

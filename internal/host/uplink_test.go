@@ -13,7 +13,7 @@ func TestPlanText(t *testing.T) {
 	for _, action := range []Action{ActionBridge, ActionPair, ActionIsolate, ActionJoin, ActionLoad, ActionFilter, ActionPromisc, ActionMapping, "other"} {
 		plan.Steps = append(plan.Steps, Step{Action: action, Uplink: shared})
 	}
-	const want = `1. add bridge br-lan of the userspace datapath
+	const want = `1. add bridge br-lan of the userspace datapath, with RSTP
 2. add veth pair hwo443fa599, hww443fa599 with the MTU of eth0
 3. keep the host from answering on hwo443fa599
 4. add port hwo443fa599 to br-lan
@@ -48,9 +48,23 @@ func TestOneOfSeveral(t *testing.T) {
 	if got := alone.Text(); got != "add port hwo443fa599 to br-lan, or stand by while another uplink takes part" {
 		t.Error(got)
 	}
+	tree := step(func(u *Uplink) { u.Apart, u.RSTP, u.Place = true, true, 2 })
+	if got := tree.Text(); got != "add port hwo443fa599 to br-lan, apart from other uplinks, or stand by where the spanning tree blocks it" || !tree.Same(apart) {
+		t.Error(got)
+	}
 	one := step(func(*Uplink) {})
 	if !one.Same(apart) || !one.Same(alone) || !apart.Same(standby) || one.Same(step(func(u *Uplink) { u.Attachment = AttachTakeover })) {
 		t.Error("who stands by is no other step, and another attachment is one")
+	}
+}
+
+// TestABridgeIsMadeAnewWithoutRSTP: Open vSwitch can only switch it on in place.
+func TestABridgeIsMadeAnewWithoutRSTP(t *testing.T) {
+	without := Step{Action: ActionBridge, Uplink: Uplink{Bridge: "br-lan"}}
+	with := without
+	with.Uplink.RSTP = true
+	if !without.Same(with) || with.Same(without) || !with.Same(with) {
+		t.Errorf("%s; %s", without.Text(), with.Text())
 	}
 }
 

@@ -19,7 +19,8 @@ var (
 	// ErrSpanning is returned when RSTP is to be switched off on a bridge that stays.
 	// Open vSwitch 3.5 does that, but floods to no port of the bridge from then on
 	// (bundle_update of ofproto-dpif.c runs while RSTP is still there): take the
-	// bridge away, and make it again when ovs-vswitchd has let go of it.
+	// bridge away, and make it again when ovs-vswitchd has let go of it, as
+	// Uplinks.Do does.
 	ErrSpanning = errors.New("RSTP cannot be switched off in place: remove the bridge first")
 )
 

@@ -31,7 +31,7 @@ func bond(mode host.BondMode, members ...string) host.BridgePort {
 // would be if it had been the first.
 func TestUplinksFollow(t *testing.T) {
 	apart := uplinksOf(host.BridgePort{Name: "eth1", Protected: true}, host.BridgePort{Name: "eth2", Protected: true})
-	spanning := uplinksOf(host.BridgePort{Name: "eth1"}, host.BridgePort{Name: "eth2"})
+	spanning := uplinksOf(host.BridgePort{Name: "eth1", Place: 1}, host.BridgePort{Name: "eth2", Place: 2})
 	spanning.Bridges[0].RSTP = true
 	forms := []host.Switching{
 		apart,

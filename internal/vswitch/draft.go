@@ -162,7 +162,11 @@ func (d *draft) dropBridge(name string) error {
 			return fmt.Errorf("bridge %s still has port %s, which would vanish with it: %w", name, port, ErrForeign)
 		}
 	}
-	d.member(vsdb.OpenvSwitchTable, d.have.root.UUID, "bridges", ovsdb.MutateOperationDelete, d.have.bridges[name].UUID)
+	row := d.have.bridges[name]
+	d.member(vsdb.OpenvSwitchTable, d.have.root.UUID, "bridges", ovsdb.MutateOperationDelete, row.UUID)
+	if row.RSTPEnable {
+		d.number(d.have.root)
+	}
 	d.changed++
 	return nil
 }

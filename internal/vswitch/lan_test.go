@@ -2,14 +2,17 @@ package vswitch
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"hawser/internal/host"
 	"hawser/test/lantest"
 	"hawser/test/netnstest"
+	"hawser/test/ovntest"
 )
 
 // site is two LANs with a host on each, and nodes that are plugged into both:
@@ -33,6 +36,7 @@ const (
 // member is a node of the site.
 type member struct {
 	*lantest.Node
+	t            *testing.T
 	client       *Client
 	pod          *netnstest.Namespace
 	address      string
@@ -53,7 +57,7 @@ func newSite(t *testing.T, nodes int) *site {
 
 func (s *site) node(number int) *member {
 	s.t.Helper()
-	m := &member{Node: lantest.NewNode(s.t, netnstest.New(s.t)), address: fmt.Sprintf("192.0.2.%d", 10+number)}
+	m := &member{t: s.t, Node: lantest.NewNode(s.t, netnstest.New(s.t)), address: fmt.Sprintf("192.0.2.%d", 10+number)}
 	m.pod = m.Pod("pod", m.address+"/24")
 	m.portA, m.portB = s.a.Plug(m.NS, "up1"), s.b.Plug(m.NS, "up2")
 	m.fromA, m.fromB = s.a.At(m.portA), s.b.At(m.portB)
@@ -66,7 +70,9 @@ func (s *site) apply(rstp bool, uplinks ...host.BridgePort) {
 	s.t.Helper()
 	for _, m := range s.nodes {
 		want := uplinksOf(append([]host.BridgePort{{Name: "pod"}}, uplinks...)...)
-		want.Bridges[0].RSTP = rstp
+		if rstp {
+			want.Bridges[0] = span(want.Bridges[0])
+		}
 		if _, err := m.client.Apply(s.t.Context(), lanOwner, want); err != nil {
 			s.t.Fatal(err)
 		}
@@ -107,8 +113,14 @@ func TestSeparateLANs(t *testing.T) {
 	lantest.Reach(t, "control: host A to host B", s.hostA, addressB)
 }
 
+// inTree are the uplinks of a node that takes part in a spanning tree.
+func inTree() []host.BridgePort {
+	return []host.BridgePort{{Name: "up1", Protected: true, Place: 1}, {Name: "up2", Protected: true, Place: 2}}
+}
+
 // TestRSTP switches the spanning tree on under way, and takes it away with the bridge.
-// Only with it do BPDUs leave, and it opens a loop; afterwards all is as it was.
+// Only with it do BPDUs leave, and of two uplinks in one LAN the second one stands by;
+// afterwards all is as it was.
 func TestRSTP(t *testing.T) {
 	s := newSite(t, 1)
 	m := s.nodes[0]
@@ -118,20 +130,25 @@ func TestRSTP(t *testing.T) {
 	if n := s.bpdus(); n != 0 {
 		t.Errorf("%d BPDUs left the node without RSTP", n)
 	}
-	s.apply(true, plain...)
-	awaitState(t, node, func() bool { return inState(node, "Forwarding") == 2 })
+	s.apply(true, inTree()...)
+	came := s.takes(node, "two LANs", "up1 Designated Forwarding, up2 Designated Forwarding")
+	lantest.Apart(t, "host A to host B with RSTP", s.hostA, addressB)
 	s.a.Connect(s.b)
-	awaitState(t, node, func() bool { return inState(node, "Forwarding") == 1 && inState(node, "Discarding") == 1 })
+	met := s.takes(node, "one LAN", "up1 Designated Forwarding, up2 Backup Discarding")
 	lantest.Reach(t, "pod to host A with RSTP", m.pod, addressA)
 	lantest.Reach(t, "pod to host B with RSTP", m.pod, addressB)
 	if s.bpdus() == 0 {
 		t.Error("no BPDU left the node")
 	}
+	s.a.Unplug(m.portA)
+	lost := s.takes(node, "up1 unplugged", "up1 Disabled Discarding, up2 Designated Forwarding")
+	lantest.Reach(t, "pod to host A by up2", m.pod, addressA)
+	s.a.Replug(m.portA)
+	back := s.takes(node, "up1 plugged in", "up1 Designated Forwarding, up2 Backup Discarding")
 	s.a.Cut()
-	if _, err := m.client.Apply(t.Context(), lanOwner, host.Switching{}); err != nil {
-		t.Fatal(err)
-	}
-	m.Daemon.Sync()
+	apart := s.takes(node, "two LANs again", "up1 Designated Forwarding, up2 Designated Forwarding")
+	t.Logf("switched on %v, cabled together %v, carrier lost %v, carrier back %v, cable cut %v", came, met, lost, back, apart)
+	m.anew()
 	s.apply(false, plain...)
 	s.bpdus()
 	lantest.Reach(t, "pod to host A after RSTP", m.pod, addressA)
@@ -139,6 +156,59 @@ func TestRSTP(t *testing.T) {
 	if n := s.bpdus(); n != 0 || inState(node, "") != 2 {
 		t.Errorf("%d BPDUs left the node after RSTP, ports %+v", n, node.PortStates("br-lan"))
 	}
+}
+
+// anew takes the bridge away and makes it again without RSTP, while ovs-vswitchd hangs:
+// it must see the one go before the other comes (ErrSpanning).
+func (m *member) anew() {
+	t, node := m.t, Uplinks{m.client}
+	t.Helper()
+	step := host.Step{Action: host.ActionBridge, Uplink: host.Uplink{Provider: "lan", Bridge: "br-lan", Userspace: true, RSTP: true}}
+	signal(t, m.Daemon, unix.SIGSTOP)
+	if err := node.Undo(t.Context(), step); err != nil {
+		t.Error(err)
+	}
+	step.Uplink.RSTP = false
+	made := make(chan error, 1)
+	go func() { made <- node.Do(t.Context(), step) }()
+	select {
+	case err := <-made:
+		t.Errorf("the bridge is made although ovs-vswitchd has not seen the old one go: %v", err)
+		made <- nil
+	case <-time.After(500 * time.Millisecond):
+	}
+	signal(t, m.Daemon, unix.SIGCONT)
+	if err := <-made; err != nil {
+		t.Error(err)
+	}
+}
+
+func signal(t *testing.T, daemon *ovntest.Daemon, what unix.Signal) {
+	t.Helper()
+	if err := unix.Kill(daemon.Process(), what); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// takes waits until ovs-vswitchd says this of a node's uplinks, and tells how long it
+// took.
+func (s *site) takes(node Uplinks, when, want string) time.Duration {
+	s.t.Helper()
+	began := time.Now()
+	for said := ""; said != want; {
+		if time.Since(began) > time.Minute {
+			s.t.Fatalf("%s: %s instead of %s", when, said, want)
+		}
+		time.Sleep(20 * time.Millisecond)
+		var words []string
+		for _, port := range node.PortStates("br-lan") {
+			if port.Name != "pod" {
+				words = append(words, port.Name+" "+port.RSTPRole+" "+port.RSTPState)
+			}
+		}
+		said = strings.Join(words, ", ")
+	}
+	return time.Since(began).Round(100 * time.Millisecond)
 }
 
 // inState counts the uplinks in a state of RSTP.

@@ -88,7 +88,7 @@ func (d *draft) insertPort(want host.BridgePort, interfaces []string) (id string
 		"protected":    want.Protected,
 		"bond_mode":    optional(mode),
 		"lacp":         optional(lacp),
-		"other_config": mapOf(present(bondConfig(want))),
+		"other_config": mapOf(present(portConfig(want))),
 		"external_ids": mapOf(d.mark(nil)),
 	}})
 	return id
@@ -105,7 +105,7 @@ func (d *draft) amendPort(row vsdb.Port, want host.BridgePort, interfaces []stri
 		columns["protected"] = want.Protected
 	}
 	changed := d.update(vsdb.PortTable, row.UUID, columns,
-		append(editOf(row.OtherConfig, bondConfig(want)).mutations("other_config"), editOf(row.ExternalIDs, d.mark(nil)).mutations("external_ids")...))
+		append(editOf(row.OtherConfig, portConfig(want)).mutations("other_config"), editOf(row.ExternalIDs, d.mark(nil)).mutations("external_ids")...))
 	changed = d.amendMembers(row, interfaces) || changed
 	if d.have.home[row.UUID] == want.Bridge {
 		return changed

@@ -168,6 +168,7 @@ func (s snapshot) port(name string) host.BridgePort {
 		MTU:         value(iface.MTURequest),
 		Tag:         value(row.Tag),
 		Protected:   row.Protected,
+		Place:       placeOf(row),
 		Mode:        mode,
 		Members:     members,
 		ExternalIDs: iface.ExternalIDs,

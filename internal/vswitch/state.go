@@ -61,9 +61,14 @@ func carries(mode host.BondMode, partners, partner, leads bool) bool {
 }
 
 // sameButState tells whether two versions of a row differ in nothing but what
-// PortStates tells: that is no reason for anybody else to look again.
+// PortStates tells, or what has been done: that is no reason for anybody else to look
+// again.
 func sameButState(before, after model.Model) bool {
 	switch now := after.(type) {
+	case *vsdb.OpenvSwitch:
+		was := *before.(*vsdb.OpenvSwitch)
+		was.CurCfg, was.NextCfg = now.CurCfg, now.NextCfg
+		return was.Equals(now)
 	case *vsdb.Port:
 		was := *before.(*vsdb.Port)
 		was.BondActiveSlave, was.RSTPStatus = now.BondActiveSlave, now.RSTPStatus

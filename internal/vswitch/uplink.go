@@ -50,10 +50,15 @@ func (u Uplinks) Do(ctx context.Context, step host.Step) error {
 	have := u.All(owner)[owner]
 	switch step.Action {
 	case host.ActionBridge:
+		if len(have.Bridges) == 0 {
+			if err := u.done(ctx); err != nil {
+				return err
+			}
+		}
 		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{bridgeOf(up)}, Ports: asTheyAre(have.Ports)})
 		return err
 	case host.ActionJoin, host.ActionBond:
-		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{bridgeOf(up)}, Ports: joined(have.Ports, up)})
+		_, err := u.Apply(ctx, owner, host.Switching{Bridges: []host.Bridge{standing(up, have)}, Ports: joined(have.Ports, up)})
 		return err
 	case host.ActionMapping:
 		return u.mapNetwork(ctx, up.Provider, up.Bridge)
@@ -74,7 +79,7 @@ func (u Uplinks) Undo(ctx context.Context, step host.Step) error {
 	case host.ActionJoin, host.ActionBond:
 		var bridges []host.Bridge
 		if len(have.Bridges) > 0 {
-			bridges = append(bridges, bridgeOf(up))
+			bridges = append(bridges, standing(up, have))
 		}
 		_, err := u.Apply(ctx, owner, host.Switching{Bridges: bridges, Ports: without(have.Ports, up.Member())})
 		return err
@@ -95,7 +100,8 @@ func (u Uplinks) Bridges() []host.Installed {
 	for name, row := range have.bridges {
 		owner, _ := ownerOf(row.ExternalIDs, "")
 		bridge := host.Installed{
-			Name: name, Owner: owner, KubeOVN: owner == "" && row.ExternalIDs[vendorKey] == vendor, Takeover: row.ExternalIDs[takenKey] != "",
+			Name: name, Owner: owner, KubeOVN: owner == "" && row.ExternalIDs[vendorKey] == vendor,
+			Takeover: row.ExternalIDs[takenKey] != "", RSTP: row.RSTPEnable,
 		}
 		for port, of := range have.ports {
 			if have.home[of.UUID] == name && port != name {
@@ -138,7 +144,17 @@ func bridgeOf(up host.Uplink) host.Bridge {
 	if up.Attachment == host.AttachTakeover {
 		bridge.ExternalIDs[takenKey] = strconv.FormatBool(up.Exchange)
 	}
+	if up.RSTP {
+		bridge = span(bridge)
+	}
 	return bridge
+}
+
+// standing is the bridge in a step about one of its uplinks, which may have been noted
+// before RSTP was switched on.
+func standing(up host.Uplink, have host.Switching) host.Bridge {
+	up.RSTP = up.RSTP || len(have.Bridges) > 0 && have.Bridges[0].RSTP
+	return bridgeOf(up)
 }
 
 // joined are the ports with an uplink among them, or, while it stands by, without.
@@ -148,7 +164,7 @@ func joined(ports []host.BridgePort, up host.Uplink) []host.BridgePort {
 		return others
 	}
 	return append(others, host.BridgePort{
-		Bridge: up.Bridge, Name: up.Member(), Mode: up.Mode, Members: up.Members(), Protected: up.Apart || up.Alone,
+		Bridge: up.Bridge, Name: up.Member(), Mode: up.Mode, Members: up.Members(), Protected: up.Apart || up.Alone, Place: up.Place,
 	})
 }
 

@@ -1,8 +1,11 @@
 package vswitch
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -82,6 +85,55 @@ func TestUplinksOfOneBridge(t *testing.T) {
 	do(host.ActionJoin, "eth2", true)
 	if got := db.VSCtl("list-ports", "br-lan"); got != "eth1\n" || db.VSCtl("get", "Port", "eth1", "_uuid", "protected") != first {
 		t.Errorf("ports %q", got)
+	}
+}
+
+// TestSpanningUplinks: with RSTP the bridge is the last to be a way between networks.
+// A step that was noted before it came on leaves it on; and once the bridge has gone,
+// another one waits until ovs-vswitchd has seen that.
+func TestSpanningUplinks(t *testing.T) {
+	db, c := open(t)
+	edge := Uplinks{c}
+	old := host.Uplink{Provider: "lan", NIC: "eth1", Attachment: host.AttachPort, Bridge: "br-lan", Apart: true}
+	up := old
+	up.RSTP, up.Place = true, 2
+	do := func(action host.Action, up host.Uplink) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		return edge.Do(ctx, host.Step{Action: action, Uplink: up})
+	}
+	for _, each := range []host.Uplink{old, up} {
+		if err := errors.Join(do(host.ActionBridge, each), do(host.ActionJoin, each)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spans := func() string {
+		return db.VSCtl("get", "Bridge", "br-lan", "rstp_enable", "other_config") + db.VSCtl("get", "Port", "eth1", "protected", "other_config")
+	}
+	const want = "true\n{rstp-priority=\"61440\"}\ntrue\n{rstp-port-path-cost=\"200000000\", rstp-port-priority=\"16\"}\n"
+	if got := spans(); got != want || !edge.Bridges()[1].RSTP {
+		t.Errorf("%s%+v", got, edge.Bridges())
+	}
+	if err := edge.Undo(t.Context(), host.Step{Action: host.ActionJoin, Uplink: old}); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(do(host.ActionJoin, old), do(host.ActionJoin, up)); err != nil || spans() != want {
+		t.Errorf("%v, %s", err, spans())
+	}
+	if err := do(host.ActionBridge, old); !errors.Is(err, ErrSpanning) {
+		t.Error(err)
+	}
+	if err := edge.Undo(t.Context(), host.Step{Action: host.ActionBridge, Uplink: up}); err != nil {
+		t.Fatal(err)
+	}
+	if err := do(host.ActionBridge, old); err == nil || !strings.Contains(err.Error(), "ovs-vswitchd has yet to do") {
+		t.Errorf("a new bridge comes although the old one may be there: %v", err)
+	}
+	waiting := make(chan error, 1)
+	go func() { waiting <- do(host.ActionBridge, old) }()
+	db.VSCtl("set", "Open_vSwitch", ".", "cur_cfg="+strings.TrimSpace(db.VSCtl("get", "Open_vSwitch", ".", "next_cfg")))
+	if err := <-waiting; err != nil || edge.Bridges()[1].RSTP {
+		t.Errorf("%v, %+v", err, edge.Bridges())
 	}
 }
 

@@ -137,6 +137,7 @@ func TestEveryFieldFollows(t *testing.T) {
 		"bridge MAC":     func(b *host.Bridge, _ *host.BridgePort) { b.MAC = host.MAC{2, 9} },
 		"other_config":   func(b *host.Bridge, _ *host.BridgePort) { b.OtherConfig = map[string]string{"k": "2"} },
 		"spanning tree":  func(b *host.Bridge, _ *host.BridgePort) { b.RSTP = true },
+		"place":          func(_ *host.Bridge, p *host.BridgePort) { p.Place = 3 },
 		"protection":     func(_ *host.Bridge, p *host.BridgePort) { p.Protected = true },
 		"bridge ids":     func(b *host.Bridge, _ *host.BridgePort) { b.ExternalIDs = map[string]string{"e": "2"} },
 		"port's bridge":  func(_ *host.Bridge, p *host.BridgePort) { p.Bridge = "br-two" },

@@ -198,6 +198,9 @@ var schema = `{
             "max": "unlimited"
           }
         },
+        "cur_cfg": {
+          "type": "integer"
+        },
         "external_ids": {
           "type": {
             "key": {
@@ -209,6 +212,9 @@ var schema = `{
             "min": 0,
             "max": "unlimited"
           }
+        },
+        "next_cfg": {
+          "type": "integer"
         }
       },
       "isRoot": true

@@ -11,7 +11,9 @@ const OpenvSwitchTable = "Open_vSwitch"
 type OpenvSwitch struct {
 	UUID        string            `ovsdb:"_uuid"`
 	Bridges     []string          `ovsdb:"bridges"`
+	CurCfg      int               `ovsdb:"cur_cfg"`
 	ExternalIDs map[string]string `ovsdb:"external_ids"`
+	NextCfg     int               `ovsdb:"next_cfg"`
 }
 
 func (a *OpenvSwitch) GetUUID() string {
@@ -46,6 +48,10 @@ func equalOpenvSwitchBridges(a, b []string) bool {
 	return true
 }
 
+func (a *OpenvSwitch) GetCurCfg() int {
+	return a.CurCfg
+}
+
 func (a *OpenvSwitch) GetExternalIDs() map[string]string {
 	return a.ExternalIDs
 }
@@ -76,6 +82,10 @@ func equalOpenvSwitchExternalIDs(a, b map[string]string) bool {
 	return true
 }
 
+func (a *OpenvSwitch) GetNextCfg() int {
+	return a.NextCfg
+}
+
 func (a *OpenvSwitch) DeepCopyInto(b *OpenvSwitch) {
 	*b = *a
 	b.Bridges = copyOpenvSwitchBridges(a.Bridges)
@@ -100,7 +110,9 @@ func (a *OpenvSwitch) CloneModel() model.Model {
 func (a *OpenvSwitch) Equals(b *OpenvSwitch) bool {
 	return a.UUID == b.UUID &&
 		equalOpenvSwitchBridges(a.Bridges, b.Bridges) &&
-		equalOpenvSwitchExternalIDs(a.ExternalIDs, b.ExternalIDs)
+		a.CurCfg == b.CurCfg &&
+		equalOpenvSwitchExternalIDs(a.ExternalIDs, b.ExternalIDs) &&
+		a.NextCfg == b.NextCfg
 }
 
 func (a *OpenvSwitch) EqualsModel(b model.Model) bool {
