@@ -43,7 +43,7 @@ const (
 	podAt    = "192.0.2.11"
 )
 
-func newPlant(t *testing.T) *plant {
+func newPlant(t *testing.T, protection kubeovnv1.LoopProtection) *plant {
 	t.Helper()
 	netnstest.Enter(t)
 	p := &plant{a: lantest.New(t), b: lantest.New(t), node: lantest.NewNode(t, nil)}
@@ -52,7 +52,7 @@ func newPlant(t *testing.T) *plant {
 	p.wires = []*lantest.Ear{p.a.At(p.portA), p.b.At(p.portB)}
 	p.hostA, p.hostB = p.a.Host(addressA+"/24"), p.b.Host(addressB+"/24")
 	p.pod = p.node.Pod("pod", podAt+"/24")
-	p.operator = prepare(t, p.node.DB).operator(true, kubeovnv1.ProviderNetworkNodeSpec{Interfaces: []string{"nic1", "nic2"}})
+	p.operator = prepare(t, p.node.DB).operator(true, kubeovnv1.ProviderNetworkNodeSpec{Interfaces: []string{"nic1", "nic2"}, LoopProtection: protection})
 	p.patrols()
 	return p
 }
@@ -88,12 +88,13 @@ func (p *plant) become(when, want string) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+	spanning := p.part().Spec.LoopProtection == kubeovnv1.LoopRSTP // all are in the bridge
 	for _, nic := range p.part().Status.Interfaces {
 		up := host.Uplink{NIC: nic.Name, Attachment: host.Attachment(nic.Attachment)}
 		if up.Tap, _ = host.TapNames("lan", nic.Name); nic.State == kubeovnv1.UplinkDown {
 			continue
 		}
-		if in := strings.Contains(p.node.DB.VSCtl("list-ports", "br-lan"), up.Member()); in != (nic.State == kubeovnv1.UplinkActive) {
+		if in := strings.Contains(p.node.DB.VSCtl("list-ports", "br-lan"), up.Member()); in != (spanning || nic.State == kubeovnv1.UplinkActive) {
 			p.t.Errorf("%s: %s is %s, in the bridge: %v", when, nic.Name, nic.State, in)
 		}
 	}
@@ -159,7 +160,7 @@ func (p *plant) reach(when string, both bool) {
 func TestTwoLANs(t *testing.T) {
 	for name, first := range map[string]string{"ports": "nic1 Port ", "one is shared": "nic1 Shared "} {
 		t.Run(name, func(t *testing.T) {
-			p := newPlant(t)
+			p := newPlant(t, "")
 			if name != "ports" {
 				netnstest.IP(t, "addr add 192.0.2.1/24 dev nic1")
 			}

@@ -69,16 +69,17 @@ func (s *scene) vlans(provider string) []int {
 }
 
 // rolesOf says for each NIC of a part whether it is to take part or to stand by. In a
-// bond that is Open vSwitch's to say.
+// bond and in a spanning tree that is Open vSwitch's to say.
 func (s *scene) rolesOf(part *kubeovnv1.ProviderNetworkNode) []standby.Role {
-	if part.Spec.Mode.Bonds() {
+	if part.Spec.Mode.Bonds() || part.Spec.LoopProtection == kubeovnv1.LoopRSTP {
 		return nil
 	}
 	return s.roles(part.Spec.ProviderNetwork, part.Spec.Interfaces, part.Spec.LoopProtection == kubeovnv1.LoopRefuse)
 }
 
 // roles is about NICs of a network of which, alone, one at a time takes part. Who
-// does is in the journal, which is ahead of what Open vSwitch tells.
+// does is in the journal, which is ahead of what Open vSwitch tells. Of those in a
+// spanning tree it is not known: they come as if they were new.
 func (s *scene) roles(provider string, nics []string, alone bool) []standby.Role {
 	entry, found := s.entries[provider], s.found
 	found.Mute = maps.Clone(s.found.Mute)
@@ -90,7 +91,7 @@ func (s *scene) roles(provider string, nics []string, alone bool) []standby.Role
 		link, _ := s.host.Link(nic)
 		up := standby.Uplink{NIC: nic, Carrier: link.Carrier && link.Up}
 		for _, noted := range entry.Plan.Uplinks() {
-			up.Joined = up.Joined || entry.Settled && noted.NIC == nic && !noted.Standby
+			up.Joined = up.Joined || entry.Settled && noted.NIC == nic && !noted.Standby && !noted.RSTP
 		}
 		if !up.Joined && !s.searched[nic] {
 			found.Mute[nic] = unsearched
@@ -120,7 +121,7 @@ func (e Edges) arrange(ctx context.Context, s *scene, part *kubeovnv1.ProviderNe
 	provider := part.Spec.ProviderNetwork
 	entry := s.entries[provider]
 	uplinks := entry.Plan.Uplinks()
-	if !entry.Settled || len(uplinks) == 0 || !uplinks[0].Apart || part.DeletionTimestamp != nil || !e.Switch.Connected() {
+	if !entry.Settled || !agentArranges(uplinks) || part.DeletionTimestamp != nil || !e.Switch.Connected() {
 		return nil
 	}
 	now, ok := nodeplan.Renew(entry.Plan, s.host)
@@ -181,18 +182,23 @@ func inPlace(plan host.Plan, on host.Snapshot) bool {
 	})
 }
 
-// members are what Open vSwitch tells of uplinks that stand as a bond, by NIC.
-func (e Edges) members(uplinks []host.Uplink) map[string]host.MemberState {
-	if len(uplinks) == 0 || uplinks[0].Mode == "" {
-		return nil
+// listen puts into a verdict what Open vSwitch tells of uplinks that stand, where it
+// chooses who takes part: in a bond, and in a spanning tree.
+func (e Edges) listen(v *verdict) {
+	v.members, v.ports = map[string]host.MemberState{}, map[string]host.PortState{}
+	if len(v.stands) == 0 || v.stands[0].Mode == "" && !v.stands[0].RSTP {
+		return
 	}
-	members := map[string]host.MemberState{}
-	for _, port := range e.Switch.PortStates(uplinks[0].Bridge) {
+	for _, port := range e.Switch.PortStates(v.stands[0].Bridge) {
 		for _, member := range port.Members {
-			members[member.Name] = member
+			v.members[member.Name] = member
+		}
+		for _, up := range v.stands {
+			if up.Member() == port.Name {
+				v.ports[up.NIC] = port
+			}
 		}
 	}
-	return members
 }
 
 // states are what uplinks that stand do.
@@ -203,7 +209,7 @@ func (s *scene) states(v verdict) map[string]kubeovnv1.UplinkState {
 		switch {
 		case !link.Carrier:
 			states[up.NIC] = kubeovnv1.UplinkDown
-		case up.Standby, up.Mode != "" && !v.members[up.NIC].Carries:
+		case up.Standby, up.Mode != "" && !v.members[up.NIC].Carries, up.RSTP && !forwards(v.ports[up.NIC]):
 			states[up.NIC] = kubeovnv1.UplinkStandby
 		default:
 			states[up.NIC] = kubeovnv1.UplinkActive
@@ -225,7 +231,7 @@ func (s *scene) joined(part *kubeovnv1.ProviderNetworkNode, v verdict) string {
 	if len(part.Spec.Interfaces) == 1 {
 		return "the NIC has joined"
 	}
-	text := "the NICs have joined" + lonely(v)
+	text := "the NICs have joined" + lonely(v) + held(v)
 	for _, role := range s.rolesOf(part) {
 		if role.State != kubeovnv1.UplinkStandby {
 			continue
@@ -247,7 +253,12 @@ func (s *scene) joined(part *kubeovnv1.ProviderNetworkNode, v verdict) string {
 
 // mayMeet tells whether uplinks are searched for loops.
 func mayMeet(uplinks []host.Uplink) bool {
-	return slices.ContainsFunc(uplinks, func(up host.Uplink) bool { return up.Apart && !up.Alone })
+	return agentArranges(uplinks) && !uplinks[0].Alone
+}
+
+// agentArranges tells whether the agent says which of some uplinks take part.
+func agentArranges(uplinks []host.Uplink) bool {
+	return len(uplinks) > 0 && uplinks[0].Apart && !uplinks[0].RSTP
 }
 
 // loops tells which of some uplinks met, once all of them were searched.

@@ -223,6 +223,92 @@ func TestRefuse(t *testing.T) {
 	s.expect("lan.n1", kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn)
 }
 
+// tree has Open vSwitch tell of the ports of eth0 and eth1, such as "Root Forwarding".
+func (s *stage) tree(eth0, eth1 string) {
+	tap, _ := host.TapNames("lan", "eth0")
+	s.machine.ports = nil
+	for port, is := range map[string]string{tap: eth0, "eth1": eth1} {
+		role, state, _ := strings.Cut(is, " ")
+		s.machine.ports = append(s.machine.ports, host.PortState{Name: port, RSTPRole: role, RSTPState: state})
+	}
+}
+
+// TestSpanningTree: it says who takes part, whatever the carrier, and nobody is
+// searched. Who is blocked is in the bridge, and nobody is behind it.
+func TestSpanningTree(t *testing.T) {
+	s := pair(t, func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.LoopProtection = kubeovnv1.LoopRSTP })
+	s.told()
+	for _, step := range []struct {
+		when, eth0, eth1 string
+		unplugged        bool
+		want, says       string
+		loop             metav1.ConditionStatus
+		behind           int // eth0
+		told             string
+	}{
+		{"nothing is told yet", "", "", false, "eth0 Standby, eth1 Standby", "eth1 stands by: the spanning tree has yet to let it take part", "", 0, ""},
+		{"one is quicker", "Designated Forwarding", "Designated Learning", false, "eth0 Active, eth1 Standby", "eth1 stands by: the spanning tree has yet", "", 1, ""},
+		{"separate", "Root Forwarding", "Designated Forwarding", false, "eth0 Active, eth1 Active", "the NICs have joined", metav1.ConditionFalse, 1, ""},
+		{"recabled", "Backup Discarding", "Designated Forwarding", false, "eth0 Standby, eth1 Active", "eth0 stands by: the spanning tree has another way", metav1.ConditionTrue, 0, "Warning LoopDetected the spanning tree has another way to the network behind eth0"},
+		{"unplugged", "Designated Learning", "Disabled Discarding", true, "eth0 Standby, eth1 Down", "eth0 stands by: the spanning tree has yet", metav1.ConditionTrue, 0, ""},
+		{"taken over", "Designated Forwarding", "Disabled Discarding", true, "eth0 Active, eth1 Down", "the NICs have joined", metav1.ConditionFalse, 1, "Normal LoopGone"},
+		{"plugged in again", "Designated Forwarding", "Alternate Discarding", false, "eth0 Active, eth1 Standby", "eth1 stands by", metav1.ConditionTrue, 1, "Warning LoopDetected"},
+	} {
+		s.tree(step.eth0, step.eth1)
+		s.carrier("eth1", !step.unplugged)
+		status := s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+		if got := states(status); got != step.want || !strings.Contains(status.Message, step.says) || s.loop().Status != step.loop {
+			t.Errorf("%s: %s: %s, %+v", step.when, got, status.Message, s.loop())
+		}
+		if got := len(s.machine.stations["eth0"].Stations); got != step.behind {
+			t.Errorf("%s: %d are behind eth0", step.when, got)
+		}
+		if told := s.told(); step.told == "" && told != "" || !strings.Contains(told, step.told) {
+			t.Errorf("%s: told %q", step.when, told)
+		}
+	}
+	if up := s.machine.joined; len(up) != 2 || !up[0].RSTP || !up[1].Apart || len(s.patrol.nics) > 0 || s.machine.undone > 0 {
+		t.Errorf("joined %+v, searched %v, %d steps were undone", up, s.patrol.nics, s.machine.undone)
+	}
+}
+
+// TestSpanningTreeComesAndGoes: it comes in place, with who stood by. It goes with the
+// bridge, once that is approved, and all uplinks are new then.
+func TestSpanningTreeComesAndGoes(t *testing.T) {
+	s := pair(t, nil)
+	s.finds("eth0+eth1")
+	s.are("meeting", "eth0 Active, eth1 Standby")
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.LoopProtection = kubeovnv1.LoopRSTP })
+	s.are("waiting", "eth0 Active, eth1 Standby")
+	s.approve("lan.n1")
+	s.tree("Designated Forwarding", "Backup Discarding")
+	s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+	if up := s.machine.joined; len(up) != 2 || !up[0].RSTP || s.machine.undone > 0 || len(s.patrol.nics) > 0 {
+		t.Errorf("joined %+v, searched %v, %d steps were undone", up, s.patrol.nics, s.machine.undone)
+	}
+	s.restart()
+	if err := s.uplinks.Recover(t.Context()); err != nil || len(s.machine.joined) != 2 {
+		t.Errorf("a boot: %v, %v", err, s.machine.joined)
+	}
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.LoopProtection = kubeovnv1.LoopIsolate })
+	s.finds()
+	status := s.expect("lan.n1", kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn)
+	if got := states(status); got != "eth0 Active, eth1 Standby" || !strings.HasPrefix(status.Plan, "first all uplinks leave") || len(s.machine.joined) != 2 {
+		t.Errorf("%s: %s", got, status.Plan)
+	}
+	s.approve("lan.n1")
+	s.reconcile()
+	status = s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+	if got := s.uplinksOf("lan.n1"); got != "eth0 Active, eth1 Standby" || s.machine.undone == 0 || !strings.HasPrefix(status.Plan, "1. add bridge br-lan\n") {
+		t.Errorf("%s, %d steps were undone: %s", got, s.machine.undone, status.Plan)
+	}
+	s.finds()
+	s.are("searched", "eth0 Active, eth1 Active")
+	if up := s.machine.joined; up[0].RSTP || up[1].RSTP || s.loop().Reason != "Apart" {
+		t.Errorf("%+v, %+v", up, s.loop())
+	}
+}
+
 // TestANICComesAndGoes, and the other one stays as it is.
 func TestANICComesAndGoes(t *testing.T) {
 	s := joined(t)

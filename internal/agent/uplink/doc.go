@@ -10,7 +10,8 @@
 //
 // Of several NICs in one provider network, each joins its own way. Those that are in
 // one network outside, as a patrol of probes finds out, leave it to one of them: that
-// is no other plan, and waits for no approval. Who stands by is in the journal.
+// is no other plan, and waits for no approval. Who stands by is in the journal. In a bond
+// and in a spanning tree Open vSwitch says who takes part, and nothing searches.
 //
 // There is one root, the node: plans depend on each other, since a NIC is in one
 // provider network only. What a plan does to the host is in the journal of

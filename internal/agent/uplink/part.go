@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	kubeovnv1 "hawser/api/v1"
@@ -31,6 +30,7 @@ type verdict struct {
 	// Of the uplinks that stand, by NIC:
 
 	members map[string]host.MemberState      // of those in a bond
+	ports   map[string]host.PortState        // of those in a spanning tree
 	states  map[string]kubeovnv1.UplinkState // what each does
 	taps    map[string]host.UplinkState      // of those that are shared
 	wires   map[string]host.Probe            // what the networks behind those have answered
@@ -56,9 +56,9 @@ func (u *Uplinks) settlePart(ctx context.Context, s *scene, part *kubeovnv1.Prov
 	case lost != nil && v.phase != kubeovnv1.PhaseReady:
 		v.stands = follow // the others do not, whatever the journal says
 	}
-	lost = errors.Join(lost, u.inform(ctx, s, &v, follow))
-	v.members = u.Edges.members(v.stands)
+	u.Edges.listen(&v)
 	v.states = s.states(v)
+	lost = errors.Join(lost, u.inform(ctx, s, &v, follow))
 	u.standing.note(part.Spec.ProviderNetwork, v)
 	return errors.Join(arranged, failed, lost, u.reporter().report(ctx, s, part, v))
 }
@@ -257,7 +257,7 @@ func (u *Uplinks) inform(ctx context.Context, s *scene, v *verdict, uplinks []ho
 		if !isShared(up) {
 			continue
 		}
-		state, err := u.Edges.inform(ctx, up, s.pods)
+		state, err := u.Edges.inform(ctx, up, s.behind(up, v.states[up.NIC]))
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -270,12 +270,17 @@ func (u *Uplinks) inform(ctx context.Context, s *scene, v *verdict, uplinks []ho
 	return errors.Join(errs...)
 }
 
-// inform is of one uplink. Behind one that stands by there is nobody.
-func (e Edges) inform(ctx context.Context, up host.Uplink, pods []corev1.Pod) (state host.UplinkState, err error) {
-	var stations host.Behind
-	if !up.Standby {
-		stations = behind(pods, up.Provider)
+// behind are the stations behind an uplink that is in some state. Behind one that
+// stands by there is nobody.
+func (s *scene) behind(up host.Uplink, state kubeovnv1.UplinkState) (stations host.Behind) {
+	if up.Standby || up.RSTP && state == kubeovnv1.UplinkStandby {
+		return stations
 	}
+	return behind(s.pods, up.Provider)
+}
+
+// inform is of one uplink.
+func (e Edges) inform(ctx context.Context, up host.Uplink, stations host.Behind) (state host.UplinkState, err error) {
 	if _, err := e.Taps.Keep(ctx, up, stations); err != nil {
 		return state, fmt.Errorf("tell the uplink of %s which pods are behind it: %w", up.NIC, err)
 	}

@@ -148,10 +148,10 @@ func (r reporter) conditions(s *scene, part *kubeovnv1.ProviderNetworkNode, stat
 		ready.Reason = string(status.Phase)
 	}
 	out := slices.Clone(part.Status.Conditions)
-	if !mayMeet(v.stands) {
+	if !mayMeet(v.stands) && !spanning(v.stands) {
 		out = slices.DeleteFunc(out, func(c kubeovnv1.Condition) bool { return c.Type == kubeovnv1.ConditionLoopDetected })
 	}
-	for _, condition := range slices.Concat([]kubeovnv1.Condition{ready}, blocked(v), s.loops(v.stands)) {
+	for _, condition := range slices.Concat([]kubeovnv1.Condition{ready}, blocked(v), s.loops(v.stands), closed(v)) {
 		condition.ObservedGeneration = part.Generation
 		out = r.set(out, condition)
 	}

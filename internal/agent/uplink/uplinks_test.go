@@ -52,6 +52,7 @@ type machine struct {
 	joined    []host.Uplink          // in their bridges
 	stations  map[string]host.Behind // by NIC
 	members   []host.MemberState
+	ports     []host.PortState
 }
 
 // Bridges are those that a test says, or those that have ports.
@@ -72,11 +73,14 @@ func (m *machine) Bridges() (bridges []host.Installed) {
 func (m *machine) Snapshot(context.Context) (host.Snapshot, error)             { return m.snapshot, nil }
 func (m *machine) Lent(context.Context, string) ([]string, error)              { return m.lent, nil }
 func (m *machine) Belongings(context.Context, string) (host.Belongings, error) { return m.has, nil }
-func (m *machine) PortStates(string) []host.PortState                          { return []host.PortState{{Members: m.members}} }
 func (m *machine) Connected() bool                                             { return m.connected }
 func (m *machine) Before(context.Context, host.Step) (string, error)           { return "", nil }
 func (m *machine) Supported() error                                            { return m.supported }
 func (m *machine) Devices(context.Context) ([]host.ManagedDevice, error)       { return m.managed, nil }
+func (m *machine) PortStates(string) []host.PortState {
+	return append([]host.PortState{{Members: m.members}}, m.ports...)
+}
+
 func (m *machine) Follow(context.Context, host.Uplink) ([]string, error) {
 	m.followed++
 	return m.mended, nil
@@ -362,7 +366,9 @@ func TestProblemsAreToldAndTouchNothing(t *testing.T) {
 	}
 	s.machine.snapshot.Links = append(s.machine.snapshot.Links, host.Link{Name: "eth9", Index: 9, MTU: 1500})
 	s.expect("lan.n1", kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn)
-	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) { p.Spec.LoopProtection = kubeovnv1.LoopRSTP })
+	s.change("lan.n1", func(p *kubeovnv1.ProviderNetworkNode) {
+		p.Spec.Interfaces, p.Spec.Mode, p.Spec.Attachment = []string{"eth9", "eth1"}, kubeovnv1.UplinkActiveBackup, kubeovnv1.AttachmentShared
+	})
 	s.expect("lan.n1", kubeovnv1.PhaseFailed, kubeovnv1.ReasonUnsupported)
 	if len(s.machine.done) != 0 {
 		t.Errorf("done %v", s.machine.done)

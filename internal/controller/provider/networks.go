@@ -14,7 +14,6 @@ import (
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/controller/finalizer"
 	"hawser/internal/controller/judgement"
-	"hawser/internal/plan/support"
 	"hawser/internal/plan/underlay"
 )
 
@@ -101,7 +100,7 @@ func (r *Networks) realise(ctx context.Context, v view) error {
 	if err := finalizer.Add(ctx, r.API, v.Network); err != nil {
 		return err
 	}
-	verdict := judgement.Verdict{Problems: underlay.Check(v.Network, v.Nodes, v.land.Networks), Blocking: support.ProviderNetwork(v.Network)}
+	verdict := judgement.Verdict{Problems: underlay.Check(v.Network, v.Nodes, v.land.Networks)}
 	var err error
 	if verdict.Realisable() {
 		err = r.write(ctx, underlay.Plan(v.Input))

@@ -346,28 +346,29 @@ func (w *world) change(pn *kubeovnv1.ProviderNetwork, change func()) {
 	})
 }
 
-// TestWhatIsNotBuiltIsNotDone: everything stays as it was, and the object says
-// why.
-func TestWhatIsNotBuiltIsNotDone(t *testing.T) {
+// TestWhatIsRefusedIsNotDone: everything stays as it was, and the object says why.
+func TestWhatIsRefusedIsNotDone(t *testing.T) {
 	w := newWorld(t)
 	w.node("n1")
-	pn := network("net1", "eth1,eth2")
-	pn.Spec.LoopProtection = kubeovnv1.LoopRSTP
+	first := network("net1", "eth1,eth2")
+	first.Spec.LoopProtection = kubeovnv1.LoopRSTP
+	w.create(first)
+	w.part("net1.n1", func(p *kubeovnv1.ProviderNetworkNode) bool {
+		return p.Spec.LoopProtection == kubeovnv1.LoopRSTP && len(p.Spec.Interfaces) == 2
+	})
+	pn := network("net2", "eth3,eth4")
 	w.create(pn)
-	w.told("net1 Unsupported")
-	w.change(pn, func() { pn.Spec.LoopProtection = kubeovnv1.LoopIsolate })
-	w.part("net1.n1", exists)
-	w.change(pn, func() { pn.Spec.LoopProtection = kubeovnv1.LoopRSTP })
-	get(w, "net1", pn, func(pn *kubeovnv1.ProviderNetwork) bool {
+	w.part("net2.n1", exists)
+	w.change(pn, func() { pn.Spec.DefaultInterface, pn.Spec.LoopProtection = "eth1", kubeovnv1.LoopRefuse })
+	w.told("net2 InterfaceInUse eth1 of node n1 is in provider network net1 already")
+	get(w, "net2", pn, func(pn *kubeovnv1.ProviderNetwork) bool {
 		return slices.ContainsFunc(pn.Status.Conditions, func(c kubeovnv1.ProviderNetworkCondition) bool {
-			return c.Type == "Ready" && c.Reason == "Unsupported" && c.ObservedGeneration == pn.Generation
+			return c.Type == "Ready" && c.Reason == "InterfaceInUse" && c.ObservedGeneration == pn.Generation
 		})
 	})
-	if part := w.part("net1.n1", exists); part.Spec.LoopProtection != kubeovnv1.LoopIsolate || len(part.Spec.Interfaces) != 2 {
+	if part := w.part("net2.n1", exists); part.Spec.LoopProtection != "" || len(part.Spec.Interfaces) != 2 {
 		t.Errorf("%+v", part.Spec)
 	}
-	w.create(network("net2", "eth1"))
-	w.told("net2 InterfaceInUse eth1 of node n1 is in provider network net1 already")
 }
 
 // TestNetworkTakenAwayByForce: somebody took the finalizer off. Nothing of it

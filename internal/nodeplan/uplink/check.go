@@ -69,10 +69,6 @@ func checkBuilt(in Input) *plan.Problem {
 		message = "mode LACP needs several interfaces: one alone never agrees with a switch that waits for a bond"
 	case in.bonded() && spec.Attachment == kubeovnv1.AttachmentShared:
 		message = fmt.Sprintf("mode %s of shared NICs is not built yet: loopProtection Refuse has one of them take part at a time", spec.Mode)
-	case spec.LoopProtection == kubeovnv1.LoopRSTP && in.several() && !in.bonded():
-		message = "loopProtection RSTP is not built yet: Isolate needs no spanning tree, and sends none"
-	case spec.LoopProtection == kubeovnv1.LoopRSTP && !in.bonded():
-		message = "loopProtection RSTP is not built yet; one interface needs none"
 	case in.several() && in.asksTakeover():
 		message = "attachment Takeover, exchangeLinkName and vlanInterfaces are for one interface: several join as ports, or shared"
 	}

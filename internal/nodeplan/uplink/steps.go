@@ -97,12 +97,13 @@ func Renew(stands host.Plan, on host.Snapshot) (now host.Plan, ok bool) {
 	return again(now, on), ok
 }
 
-// Assign is a plan with those of its uplinks standing by that are to.
+// Assign is a plan with those of its uplinks standing by that are to. In a spanning
+// tree none does by itself.
 func Assign(stands host.Plan, standby []string) (now host.Plan) {
 	now.Steps = slices.Clone(stands.Steps)
 	for i := range now.Steps {
 		up := &now.Steps[i].Uplink
-		up.Standby = up.Apart && slices.Contains(standby, up.NIC)
+		up.Standby = up.Apart && !up.RSTP && slices.Contains(standby, up.NIC)
 	}
 	return now
 }

@@ -82,13 +82,17 @@ func nicsOf(bridge host.Installed, on host.Snapshot, alone bool) (nics []string)
 }
 
 // together are several uplinks as they stand: those that are not in the bridge
-// stand by.
+// stand by, unless it takes part in a spanning tree.
 func together(uplinks []host.Uplink, on host.Snapshot) []host.Uplink {
+	spanning := slices.ContainsFunc(on.Bridges, func(b host.Installed) bool { return b.Name == uplinks[0].Bridge && b.RSTP })
 	for i := range uplinks {
 		up := &uplinks[i]
 		_, in := on.BridgeWith(up.Member())
 		up.Apart = len(uplinks) > 1
-		up.Standby = up.Apart && !in
+		up.Standby = up.Apart && !in && !spanning
+		if spanning {
+			up.RSTP, up.Place = true, i+1
+		}
 	}
 	return uplinks
 }

@@ -83,7 +83,16 @@ func Plan(in Input) (*Result, *plan.Problem) {
 		uplinks = append(uplinks, c.uplink(attachment))
 	}
 	wanted := steps(uplinks)
-	return &Result{Uplinks: uplinks, Plan: wanted, Story: wanted.Text()}, nil
+	return &Result{Uplinks: uplinks, Plan: wanted, Story: in.anew(wanted) + wanted.Text()}, nil
+}
+
+// anew tells of a bridge that has to go before it can be as it is wanted.
+func (in Input) anew(wanted host.Plan) string {
+	stands := in.Stands[in.provider()]
+	if len(stands.Steps) == 0 || !stands.Steps[0].Uplink.RSTP || stands.Steps[0].Same(wanted.Steps[0]) {
+		return ""
+	}
+	return "first all uplinks leave and the bridge goes, since RSTP is only switched off with it: pods are cut off until these are done\n"
 }
 
 // candidate is one of the NICs that are to join.
@@ -100,6 +109,12 @@ func (in Input) several() bool { return len(in.Node.Spec.Interfaces) > 1 }
 // bonded tells whether the NICs are to be one port.
 func (in Input) bonded() bool {
 	return in.several() && in.Node.Spec.Mode.Bonds()
+}
+
+// spanning tells whether the spanning tree outside says which of the NICs take part.
+// One port can close no loop, and so neither a NIC alone nor a bond asks it.
+func (in Input) spanning() bool {
+	return in.several() && !in.bonded() && in.Node.Spec.LoopProtection == kubeovnv1.LoopRSTP
 }
 
 // attachment is how the NIC joins, if it may.
@@ -126,6 +141,9 @@ func (c candidate) uplink(attachment host.Attachment) host.Uplink {
 	case c.several():
 		up.Apart, up.Alone = true, c.Node.Spec.LoopProtection == kubeovnv1.LoopRefuse
 		up.Standby = slices.Contains(c.StandBy, c.nic)
+		if c.spanning() {
+			up.RSTP, up.Standby, up.Place = true, false, 1+slices.Index(c.Node.Spec.Interfaces, c.nic)
+		}
 	}
 	return up
 }

@@ -179,6 +179,42 @@ func TestAssign(t *testing.T) {
 	}
 }
 
+// TestRSTPGoesWithTheBridge: its plan leads from any other in place, and away from it
+// only over a bridge that is made anew, which the plan tells; a name that comes or goes
+// is no reason.
+func TestRSTPGoesWithTheBridge(t *testing.T) {
+	plan := func(protection kubeovnv1.LoopProtection, stands host.Plan, nics ...string) *Result {
+		t.Helper()
+		in := Input{Node: &kubeovnv1.ProviderNetworkNode{}, Stands: map[string]host.Plan{"lan": stands}}
+		in.Node.Spec = kubeovnv1.ProviderNetworkNodeSpec{ProviderNetwork: "lan", Interfaces: nics, LoopProtection: protection}
+		for i, nic := range nics {
+			in.Host.Links = append(in.Host.Links, host.Link{Name: nic, Index: i + 1, MTU: 1500})
+		}
+		result, problem := Plan(in)
+		if problem != nil {
+			t.Fatal(problem)
+		}
+		return result
+	}
+	anew := func(r *Result) bool { return strings.HasPrefix(r.Story, "first all uplinks leave") }
+	isolated := plan("", host.Plan{}, "eth0", "eth1")
+	tree := plan(kubeovnv1.LoopRSTP, isolated.Plan, "eth0", "eth1")
+	if ups := tree.Uplinks; anew(isolated) || anew(tree) || !ups[0].RSTP || !ups[1].Apart || ups[0].Place != 1 || ups[1].Place != 2 {
+		t.Errorf("%s\n%+v", tree.Story, ups)
+	}
+	for _, other := range []*Result{plan("", tree.Plan, "eth0", "eth1"), plan(kubeovnv1.LoopRefuse, tree.Plan, "eth0", "eth1"), plan(kubeovnv1.LoopRSTP, tree.Plan, "eth0")} {
+		if !anew(other) || other.Uplinks[0].RSTP || strings.Contains(other.Plan.Text(), "first") {
+			t.Error(other.Story)
+		}
+	}
+	if more := plan(kubeovnv1.LoopRSTP, tree.Plan, "eth0", "eth1", "eth2"); anew(more) {
+		t.Error(more.Story)
+	}
+	if now := Assign(tree.Plan, []string{"eth1"}); now.Uplinks()[1].Standby {
+		t.Error("one stands by although the spanning tree decides")
+	}
+}
+
 // TestTakeoverIsForbidden by the operator of the nodes, whatever a manifest says.
 func TestTakeoverIsForbidden(t *testing.T) {
 	in, nodes := load(t, "testdata/takeover/in.yaml")

@@ -11,11 +11,7 @@
 // When a field gets built, its line here goes.
 package support
 
-import (
-	"strings"
-
-	v1 "hawser/api/v1"
-)
+import v1 "hawser/api/v1"
 
 // field is a field by its path in the object, and whether the object sets it to
 // something with an effect.
@@ -76,20 +72,6 @@ func Vpc(vpc *v1.Vpc) (blocking, others []string) {
 		field{"spec.bfdPort", spec.BFDPort != nil && spec.BFDPort.Enabled},
 	)
 	return blocking, others
-}
-
-// ProviderNetwork is the fields of a provider network that are not built yet, by
-// path. All of them are blocking.
-func ProviderNetwork(network *v1.ProviderNetwork) (blocking []string) {
-	spec := &network.Spec
-	several := len(spec.DefaultInterfaces) > 1 || strings.Contains(spec.DefaultInterface, ",")
-	for _, custom := range spec.CustomInterfaces {
-		several = several || len(custom.Interfaces) > 1
-	}
-	return paths(
-		// Several NICs without the protection that was asked for close loops.
-		field{"spec.loopProtection: RSTP", several && spec.LoopProtection == v1.LoopRSTP && !spec.Mode.Bonds()},
-	)
 }
 
 // Vlan is the fields of a Vlan that are not built yet, by path.

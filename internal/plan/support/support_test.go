@@ -123,27 +123,6 @@ func TestNoFieldForgotten(t *testing.T) {
 	complete(t, reflect.TypeFor[v1.VlanSpec](), others, []string{"id", "provider", "vlanId"})
 }
 
-func TestProviderNetwork(t *testing.T) {
-	cases := []struct{ name, spec, blocking string }{
-		{"all that is built", `{defaultInterface: eth1, customInterfaces: [{interfaces: [eth2], nodes: [n1]}], excludeNodes: [n2], attachment: Shared, mode: Bridge, loopProtection: RSTP, trustPods: true, dryRun: true, rollout: {paused: true}}`, ""},
-		{"takeover", `{defaultInterface: eth1, attachment: Takeover, exchangeLinkName: true, vlanInterfaces: [eth1.7], preserveVlanInterfaces: true}`, ""},
-		{"a sub-interface made", `{defaultInterface: eth1.7, autoCreateVlanSubinterfaces: true}`, ""},
-		{"several by commas", `{defaultInterface: "eth1,eth2", loopProtection: Isolate}`, ""},
-		{"several of a node", `{defaultInterface: eth1, customInterfaces: [{interfaces: [eth1, eth2], nodes: [n1]}], loopProtection: Refuse}`, ""},
-		{"a spanning tree of several", `{defaultInterfaces: [eth1, eth2], loopProtection: RSTP}`, "spec.loopProtection: RSTP"},
-		{"a bond", `{defaultInterfaces: [eth1, eth2], mode: LACP}`, ""},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			var network v1.ProviderNetwork
-			if err := yaml.UnmarshalStrict([]byte("spec: "+c.spec), &network); err != nil {
-				t.Fatal(err)
-			}
-			check(t, "blocking", support.ProviderNetwork(&network), c.blocking)
-		})
-	}
-}
-
 func complete(t *testing.T, spec reflect.Type, listed, without []string) {
 	t.Helper()
 	for i := range spec.NumField() {
