@@ -247,18 +247,15 @@ func badOnNodes(t *testing.T) {
 	}
 	lateNIC(t, "nowhere", node)
 
-	// What is not built goes to no node at all.
-	apply(t, providerYAML("spanning", "defaultInterfaces: [eth0, eth9]", "loopProtection: RSTP"))
-	eventually(t, time.Minute, "RSTP is refused", func() error {
-		out, err := tryKubectl("get", "provider-network", "spanning", "-o", `jsonpath={.status.conditions[?(@.type=="Ready")]}`)
-		if err == nil && (!strings.Contains(out, `"Unsupported"`) || !strings.Contains(out, "RSTP")) {
-			err = fmt.Errorf("it says %s", out)
-		}
-		return err
-	})
-	t.Log(event(t, "default", "spanning", "RSTP"))
+	// What is not built is not even planned.
+	apply(t, providerYAML("together", "defaultInterfaces: [eth0, eth9]", "mode: ActiveBackup", "attachment: Shared", onNode(node)))
+	if said := awaitPhase(t, "together", node, "Failed", "Unsupported"); !strings.Contains(said.Message, "not built") || said.Plan != "" {
+		t.Errorf("a bond of shared NICs: %s, planned %q", said.Message, said.Plan)
+	}
+	t.Log(event(t, "default", "together."+node, "ActiveBackup"))
+	kubectl(t, "delete", "provider-network", "together", "--timeout=60s")
 	if parts := kubectl(t, "get", "provider-network-node", "-o", "name"); parts != "" {
-		t.Errorf("nodes have parts in it: %s", parts)
+		t.Errorf("nodes have parts in what was deleted: %s", parts)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// twoLANs is three nodes with a NIC in each of two LANs, both in one provider
+// twoLANs is some nodes with a NIC in each of two LANs, both in one provider
 // network, a pod on each node, and a host in each LAN:
 //
 //	pods ── br-two ─┬─ eth7 ══ west ── westhost 198.18.0.7
@@ -30,9 +30,9 @@ const (
 	eastHost = "198.18.0.8"
 )
 
-func newTwoLANs(t *testing.T) *twoLANs {
+func newTwoLANs(t *testing.T, count int) *twoLANs {
 	t.Helper()
-	u := &twoLANs{T: t, nodes: nodes(t)[:3]}
+	u := &twoLANs{T: t, nodes: nodes(t)[:count]}
 	for lan, nic := range map[string]string{"west": "eth7", "east": "eth8"} {
 		lab(t, "lan", "add", lan)
 		t.Cleanup(func() { lab(t, "lan", "remove", lan) })
@@ -47,9 +47,9 @@ func newTwoLANs(t *testing.T) *twoLANs {
 }
 
 // begin makes the provider network and its pods.
-func (u *twoLANs) begin() {
+func (u *twoLANs) begin(protection string) {
 	u.Helper()
-	apply(u, providerYAML("two", "defaultInterfaces: [eth7, eth8]", "rollout: {maxUnavailable: 100%}",
+	apply(u, providerYAML("two", "defaultInterfaces: [eth7, eth8]", "loopProtection: "+protection, "rollout: {maxUnavailable: 100%}",
 		"nodeSelector: {matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: ["+strings.Join(u.nodes, ", ")+"]}]}"))
 	apply(u, documents(vlanYAML("two", 0, "two"), namespaceYAML("two"),
 		subnetYAML("two", "198.18.0.0/24", "two", "vlan: two", "gateway: "+westHost, "excludeIps: [198.18.0.1..198.18.0.99]")))
@@ -155,8 +155,14 @@ type ear struct{ socket int }
 
 func listenAt(t testing.TB, machine string) *ear {
 	t.Helper()
+	return listenIn(t, machineNetns(t, machine))
+}
+
+// listenIn hears all frames at eth0 of a network namespace.
+func listenIn(t testing.TB, netns string) *ear {
+	t.Helper()
 	e := &ear{}
-	err := within(machineNetns(t, machine), func() error {
+	err := within(netns, func() error {
 		link, err := net.InterfaceByName("eth0")
 		if err != nil {
 			return err
@@ -223,13 +229,13 @@ func broadcasts(t testing.TB, pod placed) (sent int) {
 // each over its own NICs, and never join the LANs. When somebody else does, no frame
 // goes round, one NIC of each node stands by, and traffic goes on.
 func TestUnderlayTwoLANs(t *testing.T) {
-	u := newTwoLANs(t)
+	u := newTwoLANs(t, 3)
 	before := map[string]string{}
 	for _, node := range u.nodes {
 		before[node] = twoNICs(t, node)
 	}
 	west, east := listenAt(t, "westhost"), listenAt(t, "easthost")
-	u.begin()
+	u.begin("Isolate")
 	u.separate(west, east)
 	u.join(west)
 	u.unplug()
@@ -247,10 +253,7 @@ func TestUnderlayTwoLANs(t *testing.T) {
 // separate is the LANs as they are meant to be.
 func (u *twoLANs) separate(west, east *ear) {
 	u.Helper()
-	u.reaches("two LANs", u.pods...)
-	if out, err := run("", "exec", "westhost", "--", "ping", "-c", "5", "-i", "0.2", "-W", "1", eastHost); err == nil {
-		u.Errorf("the LANs are joined: %s", out)
-	}
+	u.apart()
 	const pings = 50
 	for i, pod := range u.pods {
 		counts := map[string]int{}
@@ -276,6 +279,15 @@ func (u *twoLANs) separate(west, east *ear) {
 		if heard != sent || bpdus > 0 {
 			u.Errorf("in LAN %s %d broadcasts of %d were heard, and %d BPDUs", name, heard, sent, bpdus)
 		}
+	}
+}
+
+// apart sees that all pods reach both hosts, and the hosts not each other.
+func (u *twoLANs) apart() {
+	u.Helper()
+	u.reaches("two LANs", u.pods...)
+	if out, err := run("", "exec", "westhost", "--", "ping", "-c", "5", "-i", "0.2", "-W", "1", eastHost); err == nil {
+		u.Errorf("the LANs are joined: %s", out)
 	}
 }
 
