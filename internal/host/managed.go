@@ -13,3 +13,22 @@ type ManagedDevice struct {
 	// Controller is the team, bond or bridge that it is a port of.
 	Controller string
 }
+
+// Profile is what NetworkManager keeps to on a device, as far as it matters to who
+// takes the device's addresses away: the connection that is active there.
+type Profile struct {
+	Name string // "" where none is active
+	// Found tells that it was made of what NetworkManager has found on the device,
+	// and not written by anybody.
+	Found bool
+	// Methods of getting addresses, such as "manual", "auto" and "disabled".
+	IPv4, IPv6 string
+	// Resolves tells that the host's name servers or search domains are the
+	// profile's, and go from /etc/resolv.conf with its addresses.
+	Resolves bool
+	// Zone is firewalld's for the device, where the profile names one.
+	Zone string
+	// Spares tells that this NetworkManager can be told to take from a device no
+	// more than it has put there (since version 1.42).
+	Spares bool
+}

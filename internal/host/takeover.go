@@ -33,6 +33,9 @@ const (
 	ActionCopy Action = "copy"
 	// ActionSwitch leads the NIC's routes through the bridge.
 	ActionSwitch Action = "switch"
+	// ActionQuiet has NetworkManager, which goes on managing the NIC, leave its
+	// addresses and routes to the bridge.
+	ActionQuiet Action = "quiet"
 	// ActionBare takes from the NIC what the bridge has.
 	ActionBare Action = "bare"
 	// ActionRelease takes the addresses from lo.
@@ -87,6 +90,8 @@ func (s Step) takeover() (text string, ok bool) {
 		return fmt.Sprintf("give %s the addresses, rules and neighbours of %s as well", u.bridge(), u.nic()), true
 	case ActionSwitch:
 		return fmt.Sprintf("lead the routes of %s through %s", u.nic(), u.bridge()), true
+	case ActionQuiet:
+		return fmt.Sprintf("have NetworkManager leave the addresses of %s to %s", u.nic(), u.bridge()), true
 	case ActionBare:
 		return fmt.Sprintf("take the addresses from %s, and announce them from %s", u.nic(), u.bridge()), true
 	case ActionRelease:
@@ -120,6 +125,8 @@ func (s Step) Undoing() string {
 		return "let the host hear " + u.Member() + " again"
 	case ActionSwitch:
 		return fmt.Sprintf("lead the routes of %s through %s", u.bridge(), u.nic())
+	case ActionQuiet:
+		return fmt.Sprintf("have NetworkManager configure %s by its profile again", u.nic())
 	case ActionBare:
 		return fmt.Sprintf("give %s the addresses, rules and neighbours of %s as well", u.nic(), u.bridge())
 	case ActionRelease:

@@ -12,7 +12,7 @@ import (
 func TestTakeoverTexts(t *testing.T) {
 	plain := Uplink{Provider: "lan", NIC: "eth0", Attachment: AttachTakeover, Bridge: "br-lan"}
 	exchanged := Uplink{Provider: "lan", NIC: "eth0", Attachment: AttachTakeover, Bridge: "eth0", Exchange: true}
-	forward := []Action{ActionWitness, ActionHold, ActionRename, ActionBridge, ActionDress, ActionCopy, ActionJoin, ActionSwitch, ActionIsolate, ActionBare, ActionRelease, ActionConfirm, ActionKeep, ActionMapping}
+	forward := []Action{ActionWitness, ActionHold, ActionRename, ActionBridge, ActionDress, ActionCopy, ActionJoin, ActionSwitch, ActionIsolate, ActionQuiet, ActionBare, ActionRelease, ActionConfirm, ActionKeep, ActionMapping}
 	undoneByNothing := []Action{ActionWitness, ActionConfirm}
 	for _, up := range []Uplink{plain, exchanged} {
 		seen := map[string]bool{}

@@ -46,6 +46,7 @@ type Uplink struct {
 	MAC        MAC    // of the NIC, for a bridge that takes it over
 	Exchange   bool   // the bridge that takes it over has the NIC's name, and the NIC the bridge's
 	Made       bool   // the NIC is a VLAN sub-interface that was made for the provider network
+	Managed    bool   // NetworkManager has configured the NIC that is taken over, and is told of it
 
 	// Of one among several uplinks of a bridge:
 
