@@ -10,7 +10,7 @@ import (
 // TestBoot: the database has the bridge still, and the host its addresses on the
 // NIC again. The takeover is done once more, as quietly, and can be taken back.
 func TestBoot(t *testing.T) {
-	bothWays(t, func(t *testing.T, r *rig) {
+	everyWay(t, func(t *testing.T, r *rig) {
 		before := r.world()
 		r.must(r.settle(r.plan))
 		taken := r.world()
@@ -28,7 +28,7 @@ func TestBoot(t *testing.T) {
 // TestBootOnTheWayBack: what a boot has taken back already is left as the host's own
 // configuration made it.
 func TestBootOnTheWayBack(t *testing.T) {
-	bothWays(t, func(t *testing.T, r *rig) {
+	everyWay(t, func(t *testing.T, r *rig) {
 		before := r.world()
 		r.must(r.settle(r.plan))
 		r.reboot()

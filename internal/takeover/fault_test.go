@@ -109,7 +109,7 @@ func (r *rig) child(want host.Plan, place int) (killed bool) {
 // TestKilledAgainAndAgain: agents are killed with -9 before and after every step,
 // there and back, and each next one goes on; nobody on the network notices.
 func TestKilledAgainAndAgain(t *testing.T) {
-	bothWays(t, func(t *testing.T, r *rig) {
+	everyWay(t, func(t *testing.T, r *rig) {
 		before := r.world()
 		lost := r.listen()
 		kills := 0
@@ -149,7 +149,7 @@ var errKilled = errors.New("killed")
 // TestTakenBackFromEveryPlace: whoever comes after a kill may want the host as it
 // was, or, where it was on its way back, as it is taken over.
 func TestTakenBackFromEveryPlace(t *testing.T) {
-	bothWays(t, func(t *testing.T, r *rig) {
+	everyWay(t, func(t *testing.T, r *rig) {
 		before := r.world()
 		lost := r.listen()
 		die := func() error { panic(errKilled) }
@@ -170,7 +170,7 @@ func TestTakenBackFromEveryPlace(t *testing.T) {
 // TestEveryStepFails: a step that fails when it was done is taken back with all
 // before it; one that cannot be taken back is, later.
 func TestEveryStepFails(t *testing.T) {
-	bothWays(t, func(t *testing.T, r *rig) {
+	everyWay(t, func(t *testing.T, r *rig) {
 		before := r.world()
 		lost := r.listen()
 		fail := func() error { return errNoLuck }

@@ -7,20 +7,28 @@ import (
 	"time"
 
 	"hawser/internal/host"
+	nodeplan "hawser/internal/nodeplan/takeover"
 	"hawser/test/netnstest"
 )
 
-// bothWays runs a test without and with an exchange of names.
-func bothWays(t *testing.T, test func(*testing.T, *rig)) {
+// everyWay runs a test without and with an exchange of names, and with NetworkManager
+// on the NIC.
+func everyWay(t *testing.T, test func(*testing.T, *rig)) {
 	for name, exchange := range map[string]bool{"plain": false, "exchanged": true} {
 		t.Run(name, func(t *testing.T) { test(t, newRig(t, exchange)) })
 	}
+	t.Run("managed", func(t *testing.T) {
+		r := newRig(t, false)
+		r.uplink.Managed = true
+		r.plan = nodeplan.Steps(r.uplink)
+		test(t, r)
+	})
 }
 
 // TestThereAndBack: all that the host had is on the bridge, and after that on the
 // NIC again, as it was; done again, nothing changes; and nobody misses a packet.
 func TestThereAndBack(t *testing.T) {
-	bothWays(t, func(t *testing.T, r *rig) {
+	everyWay(t, func(t *testing.T, r *rig) {
 		before := r.world()
 		lost := r.listen()
 		r.must(r.settle(r.plan))

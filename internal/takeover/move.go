@@ -58,15 +58,16 @@ func (m mover) lead(ctx context.Context, step host.Step) error {
 	return errors.Join(m.reroute(has.routes, nic, bridge), m.detours.close(step.Uplink.Provider))
 }
 
-// bare takes from the NIC what the bridge has. Hearing and answering are by the
-// bridge alone from now on, and its rp_filter can be what the NIC's was.
+// bare takes from the NIC what the bridge has, if NetworkManager has not done so
+// already. Hearing and answering are by the bridge alone from now on, and its rp_filter
+// can be what the NIC's was.
 func (m mover) bare(u host.Uplink) error {
 	nic, bridge, err := m.mustBoth(u)
 	if err != nil {
 		return err
 	}
 	has, err := m.goods(nic)
-	if err != nil || (len(has.addresses) == 0 && len(has.rules) == 0) {
+	if err != nil || (len(has.addresses) == 0 && len(has.rules) == 0 && !isLooser(bridge.name, nic.name)) {
 		return err
 	}
 	if err := tighten(bridge.name, nic.name); err != nil {

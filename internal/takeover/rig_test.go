@@ -80,19 +80,23 @@ func (r *rig) furnish() {
 	r.configure()
 }
 
+// nicAddresses are those of the NIC, as commands of iproute2.
+var nicAddresses = []string{
+	"address add " + hostIP + "/24 brd + dev eth0",
+	"address add " + virtualIP + "/24 dev eth0 label eth0:vip",
+	"address add 192.0.2.101/32 dev eth0",
+	"address add 172.16.0.1/30 dev eth0 noprefixroute metric 77",
+	"address add " + hostIP6 + "/64 dev eth0 nodad",
+	"address add 2001:db8::11/128 dev eth0",
+}
+
 // configure is what the host's own configuration does at each boot.
 func (r *rig) configure() {
 	r.t.Helper()
 	for _, setting := range []string{"ipv4/conf/eth0/rp_filter=1", "ipv4/conf/eth0/proxy_arp=1", "ipv4/conf/eth0/promote_secondaries=0", "ipv6/conf/eth0/accept_ra=0", "ipv4/neigh/eth0/gc_stale_time=61"} {
 		r.sysctl(setting)
 	}
-	for _, line := range []string{
-		"address add " + hostIP + "/24 brd + dev eth0",
-		"address add " + virtualIP + "/24 dev eth0 label eth0:vip",
-		"address add 192.0.2.101/32 dev eth0",
-		"address add 172.16.0.1/30 dev eth0 noprefixroute metric 77",
-		"address add " + hostIP6 + "/64 dev eth0 nodad",
-		"address add 2001:db8::11/128 dev eth0",
+	for _, line := range slices.Concat(nicAddresses, []string{
 		"address add 198.51.100.10/24 dev eth1",
 		"route add default via " + gatewayIP + " dev eth0 metric 100 src " + hostIP,
 		"route add default via 198.51.100.254 dev eth1 metric 200",
@@ -108,7 +112,7 @@ func (r *rig) configure() {
 		"rule add pref 1002 iif eth1 lookup 100",
 		"neigh add 192.0.2.77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent",
 		"neigh add proxy 192.0.2.88 dev eth0",
-	} {
+	}) {
 		netnstest.IP(r.t, "%s", line)
 	}
 	r.settled()
@@ -250,6 +254,7 @@ func openAgent(ctx context.Context, o order, wrap func(steps.Edge) steps.Edge) (
 		host.ActionBridge: bridges, host.ActionJoin: bridges, host.ActionMapping: bridges, host.ActionIsolate: nics,
 		host.ActionWitness: mover, host.ActionHold: mover, host.ActionRename: mover, host.ActionDress: mover, host.ActionCopy: mover,
 		host.ActionSwitch: mover, host.ActionBare: mover, host.ActionRelease: mover, host.ActionConfirm: mover, host.ActionKeep: mover,
+		host.ActionQuiet: wrap(keeper{}),
 	})
 	return a, err
 }
@@ -258,6 +263,29 @@ func (a *agent) close() {
 	a.takeover.Close()
 	a.links.Close()
 	a.local.Close()
+}
+
+// keeper plays NetworkManager, in whose profile all addresses of the NIC are: told to
+// leave them it takes them away, and else puts them and their routes there, beside what
+// is there already. The real one is in test/vm/node.
+type keeper struct{}
+
+func (keeper) Before(context.Context, host.Step) (string, error) { return "", nil }
+
+func (keeper) Do(_ context.Context, step host.Step) error {
+	return exec.Command("ip", "address", "flush", "dev", step.Uplink.NIC).Run()
+}
+
+func (keeper) Undo(context.Context, host.Step) error {
+	for _, line := range append(slices.Clip(nicAddresses),
+		"route append 192.0.2.0/24 dev eth0 proto kernel scope link src "+hostIP,
+		"route append default via "+gatewayIP+" dev eth0 metric 100 src "+hostIP) {
+		out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput()
+		if err != nil && !strings.Contains(string(out), "exists") && !strings.Contains(string(out), "already assigned") {
+			return fmt.Errorf("ip %s: %w: %s", line, err, out)
+		}
+	}
+	return nil
 }
 
 func plain(edge steps.Edge) steps.Edge { return edge }
