@@ -40,12 +40,6 @@ type operator struct {
 	before func(host.Step)
 }
 
-// unmanaged is a host without NetworkManager.
-type unmanaged struct{}
-
-func (unmanaged) Devices(context.Context) ([]host.ManagedDevice, error) { return nil, nil }
-func (unmanaged) Keep(context.Context, ...string) (bool, error)         { return false, nil }
-
 // watched calls the operator before a step.
 type watched struct {
 	steps.Edge
@@ -76,7 +70,7 @@ func (s *site) operator(userspace bool, spec kubeovnv1.ProviderNetworkNodeSpec) 
 	}
 	o := &operator{site: s}
 	o.api = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(part).WithObjects(part).Build()
-	edges := edgesOf(o.links, o.local, o.taps, o.mover)
+	edges := edgesOf(o.links, o.local, o.taps, o.mover, nobody)
 	for action, edge := range edges {
 		edges[action] = watched{Edge: edge, operator: o}
 	}
@@ -85,7 +79,7 @@ func (s *site) operator(userspace bool, spec kubeovnv1.ProviderNetworkNodeSpec) 
 	o.uplinks = &agentuplink.Uplinks{
 		Node: "n1", Options: nodeplan.Options{Mark: host.UplinkMark}, Client: o.api, Events: events.NewFakeRecorder(100),
 		Edges: agentuplink.Edges{
-			Kernel: o.links, Switch: vswitch.Uplinks{Client: o.local}, NetworkManager: unmanaged{}, Taps: o.taps, Prober: o.taps,
+			Kernel: o.links, Switch: vswitch.Uplinks{Client: o.local}, NetworkManager: nobody, Taps: o.taps, Prober: o.taps,
 			Mover: o.mover, Journal: journal, Patrol: loop.NewPatrol(),
 		},
 		Userspace: func() bool { return userspace }, Now: time.Now,

@@ -56,11 +56,11 @@ func newUplinks(mgr ctrl.Manager, o options.Options, links *kernel.Client, local
 	if err != nil {
 		return nil, err
 	}
-	journal, err := steps.Open(o.Journal, boot, edgesOf(links, local, taps, mover))
+	network := netmanager.New(netmanager.DefaultBus, netmanager.DefaultRules)
+	journal, err := steps.Open(o.Journal, boot, edgesOf(links, local, taps, mover, network))
 	if err != nil {
 		return nil, err
 	}
-	network := netmanager.New(netmanager.DefaultBus, netmanager.DefaultRules)
 	uplinks := &agentuplink.Uplinks{
 		Node: o.Node, Options: o.Uplinks(), Client: mgr.GetClient(), Events: mgr.GetEventRecorder("kube-ovn-cni"),
 		Edges: agentuplink.Edges{
@@ -100,7 +100,7 @@ func newMover(cfg *rest.Config, boot string) (*takeover.Client, error) {
 }
 
 // edgesOf says who does which step.
-func edgesOf(links *kernel.Client, local *vswitch.Client, taps *uplink.Client, mover *takeover.Client) map[host.Action]steps.Edge {
+func edgesOf(links *kernel.Client, local *vswitch.Client, taps *uplink.Client, mover *takeover.Client, network *netmanager.Client) map[host.Action]steps.Edge {
 	bridges, nics := vswitch.Uplinks{Client: local}, kernel.Uplinks{Client: links}
 	return map[host.Action]steps.Edge{
 		host.ActionBridge: bridges, host.ActionJoin: bridges, host.ActionBond: bridges, host.ActionMapping: bridges,
@@ -108,5 +108,6 @@ func edgesOf(links *kernel.Client, local *vswitch.Client, taps *uplink.Client, m
 		host.ActionPair: taps, host.ActionLoad: taps, host.ActionFilter: taps, host.ActionPromisc: taps,
 		host.ActionWitness: mover, host.ActionHold: mover, host.ActionRename: mover, host.ActionDress: mover, host.ActionCopy: mover,
 		host.ActionSwitch: mover, host.ActionBare: mover, host.ActionRelease: mover, host.ActionConfirm: mover, host.ActionKeep: mover,
+		host.ActionQuiet: netmanager.Uplinks{Client: network},
 	}
 }

@@ -17,6 +17,7 @@ import (
 	kubeovnv1 "hawser/api/v1"
 	"hawser/internal/host"
 	"hawser/internal/kernel"
+	"hawser/internal/netmanager"
 	nodeplan "hawser/internal/nodeplan/uplink"
 	"hawser/internal/steps"
 	"hawser/internal/takeover"
@@ -25,6 +26,9 @@ import (
 	"hawser/test/netnstest"
 	"hawser/test/ovntest"
 )
+
+// nobody is the NetworkManager of a host without one.
+var nobody = netmanager.New("/no/bus", "/no/udev/rules.d")
 
 // site is a host with a NIC, on which real edges work: kernel, OVSDB and eBPF.
 type site struct {
@@ -115,7 +119,7 @@ func (s *site) settle(want host.Plan) {
 	local, err := vswitch.Dial(s.t.Context(), s.db.Endpoint)
 	must(s.t, err)
 	defer local.Close()
-	journal, err := steps.Open(s.journal, "this boot", edgesOf(s.links, local, s.taps, s.mover))
+	journal, err := steps.Open(s.journal, "this boot", edgesOf(s.links, local, s.taps, s.mover, nobody))
 	must(s.t, err)
 	must(s.t, journal.Settle(s.t.Context(), "lan", want))
 }
@@ -153,7 +157,7 @@ func TestDoomed(t *testing.T) {
 	s := &site{t: t, journal: os.Getenv(envJournal)}
 	s.open(t.Context(), os.Getenv(envDB), os.Getenv(envPins))
 	calls := 0
-	edges := edgesOf(s.links, s.local, s.taps, s.mover)
+	edges := edgesOf(s.links, s.local, s.taps, s.mover, nobody)
 	for action, edge := range edges {
 		edges[action] = mortal{Edge: edge, calls: &calls, dies: n}
 	}

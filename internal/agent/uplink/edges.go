@@ -24,10 +24,11 @@ type Switch interface {
 	Connected() bool
 }
 
-// NetworkManager tells what it manages, and is told what it must not;
+// NetworkManager tells what it manages and how, and is told what it must not;
 // *netmanager.Client is one.
 type NetworkManager interface {
 	Devices(ctx context.Context) ([]host.ManagedDevice, error)
+	Profile(ctx context.Context, device string) (host.Profile, error)
 	Keep(ctx context.Context, devices ...string) (changed bool, err error)
 }
 
@@ -111,17 +112,23 @@ func (e Edges) lent(ctx context.Context, s *scene, part *kubeovnv1.ProviderNetwo
 	return lent, nil
 }
 
-// belongings are what the host has on a NIC that the plan of a part moves.
-func (e Edges) belongings(ctx context.Context, in nodeplan.Input) (host.Belongings, error) {
+// belongings are what the host has on a NIC that the plan of a part moves, and what
+// NetworkManager would have there.
+func (e Edges) belongings(ctx context.Context, in *nodeplan.Input) (err error) {
 	nic, moves := in.Moves()
 	if !moves {
-		return host.Belongings{}, nil
+		return nil
 	}
-	has, err := e.Mover.Belongings(ctx, nic)
-	if err != nil {
-		return has, fmt.Errorf("look at what %s has: %w", nic, err)
+	if in.Has, err = e.Mover.Belongings(ctx, nic); err != nil {
+		return fmt.Errorf("look at what %s has: %w", nic, err)
 	}
-	return has, nil
+	if !slices.Contains(in.Managed, nic) {
+		return nil
+	}
+	if in.Profile, err = e.NetworkManager.Profile(ctx, nic); err != nil {
+		return fmt.Errorf("ask NetworkManager for the profile of %s: %w", nic, err)
+	}
+	return nil
 }
 
 // shield keeps NetworkManager from the devices that we make, before they are.

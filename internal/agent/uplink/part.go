@@ -100,7 +100,7 @@ func (u *Uplinks) judge(ctx context.Context, s *scene, part *kubeovnv1.ProviderN
 	in := s.input(part, u.Options, u.Userspace())
 	var err error
 	if in.Lent, err = u.Edges.lent(ctx, s, part); err == nil {
-		in.Has, err = u.Edges.belongings(ctx, in)
+		err = u.Edges.belongings(ctx, &in)
 	}
 	if err != nil {
 		return verdict{phase: kubeovnv1.PhasePending, message: err.Error()}, err

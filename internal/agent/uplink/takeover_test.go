@@ -109,6 +109,33 @@ func TestWhatComesOnANICThatIsTakenOver(t *testing.T) {
 	}
 }
 
+// TestAManagedNIC is taken over with NetworkManager being told, and stays so without
+// another approval when NetworkManager goes.
+func TestAManagedNIC(t *testing.T) {
+	managed := part("lan", "eth0")
+	managed.Spec.Attachment = kubeovnv1.AttachmentTakeover
+	s := newStage(t, managed)
+	s.machine.managed = []host.ManagedDevice{{Name: "eth0", Managed: true}}
+	s.machine.profile = host.Profile{Name: "uplink", IPv4: "manual", IPv6: "disabled", Spares: true, Resolves: true}
+	if status := s.expect("lan.n1", kubeovnv1.PhaseFailed, kubeovnv1.ReasonUnsupported); !strings.Contains(status.Message, "name servers") {
+		t.Error(status.Message)
+	}
+	s.machine.profile.Resolves = false
+	status := s.expect("lan.n1", kubeovnv1.PhaseWaiting, kubeovnv1.ReasonWaitingForTurn)
+	if !strings.Contains(status.Plan, "have NetworkManager leave the addresses of eth0 to br-lan\n     profile uplink\n") {
+		t.Errorf("plan\n%s", status.Plan)
+	}
+	s.approve("lan.n1")
+	s.expect("lan.n1", kubeovnv1.PhaseReady, "")
+	if quiet, bare := slices.Index(s.machine.did, host.ActionQuiet), slices.Index(s.machine.did, host.ActionBare); quiet < 0 || quiet != bare-1 {
+		t.Errorf("did %v", s.machine.did)
+	}
+	s.machine.managed = nil
+	if now := s.expect("lan.n1", kubeovnv1.PhaseReady, ""); now.PlanHash != status.PlanHash {
+		t.Errorf("plan\n%s", now.Plan)
+	}
+}
+
 // TestARollBackThatFails is ended as soon as it can be: the NIC has the bridge's name,
 // and would not be found again.
 func TestARollBackThatFails(t *testing.T) {

@@ -195,7 +195,7 @@ func (u *Uplinks) survey(ctx context.Context, s *scene) error {
 		return err
 	}
 	noted := func(provider string) bool { _, found := s.entries[provider]; return found }
-	strays := nodeplan.Strays(s.host, pinned, u.Userspace(), noted)
+	strays := nodeplan.Strays(s.host, pinned, u.Userspace(), s.managed, noted)
 	if len(strays) == 0 {
 		return nil
 	}

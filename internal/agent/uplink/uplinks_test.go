@@ -31,6 +31,7 @@ import (
 type machine struct {
 	snapshot  host.Snapshot
 	managed   []host.ManagedDevice
+	profile   host.Profile
 	connected bool
 	done      []string
 	fail      map[host.Action]error
@@ -144,6 +145,8 @@ func (m *machine) leave(up host.Uplink) {
 // network is the machine as NetworkManager and as the taps.
 type network struct{ *machine }
 
+func (n network) Profile(context.Context, string) (host.Profile, error) { return n.profile, nil }
+
 func (n network) Keep(_ context.Context, devices ...string) (bool, error) {
 	n.kept = devices
 	return true, nil
@@ -177,7 +180,7 @@ var actions = []host.Action{
 	host.ActionBridge, host.ActionPair, host.ActionIsolate, host.ActionJoin, host.ActionLoad,
 	host.ActionFilter, host.ActionPromisc, host.ActionUp, host.ActionBond, host.ActionMapping,
 	host.ActionWitness, host.ActionHold, host.ActionRename, host.ActionDress, host.ActionCopy, host.ActionSwitch, host.ActionBare,
-	host.ActionRelease, host.ActionConfirm, host.ActionKeep,
+	host.ActionRelease, host.ActionConfirm, host.ActionKeep, host.ActionQuiet,
 }
 
 func newStage(t *testing.T, objects ...client.Object) *stage {

@@ -18,21 +18,13 @@ const (
 
 const share = ": use attachment Shared, which leaves the NIC as it is"
 
-// checkBuilt refuses what would need parts that are not there yet, and a datapath
-// whose bridges are gone whenever ovs-vswitchd is: the node would be, too.
-func checkBuilt(in Input) *plan.Problem {
-	link, _ := in.Link()
-	message := ""
-	switch {
-	case in.Userspace:
-		message = "in the userspace datapath the node's network would end with ovs-vswitchd" + share
-	case slices.Contains(in.Managed, link.Name):
-		message = in.nic() + " is managed by NetworkManager, whose devices are not taken over yet" + share
-	}
-	if message == "" {
+// checkDatapath refuses one whose bridges are gone whenever ovs-vswitchd is: the node
+// would be, too.
+func checkDatapath(in Input) *plan.Problem {
+	if !in.Userspace {
 		return nil
 	}
-	return in.problem(kubeovnv1.ReasonUnsupported, message)
+	return in.problem(kubeovnv1.ReasonUnsupported, "in the userspace datapath the node's network would end with ovs-vswitchd"+share)
 }
 
 // checkNames wants the NIC's other name to be free, or the bridge's that goes for it.

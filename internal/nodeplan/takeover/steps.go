@@ -10,6 +10,10 @@ import "hawser/internal/host"
 // Where the names are exchanged, lo holds the addresses while nobody has the
 // NIC's name: a VRRP daemon that finds it gone takes its virtual address from
 // wherever it is.
+//
+// NetworkManager takes from the NIC what it has put there as soon as the bridge has
+// it; on the way back it finds all of it there again, and has nothing to add that
+// would have to be asked for duplicates.
 func Steps(up host.Uplink) host.Plan {
 	actions := []host.Action{host.ActionWitness}
 	if up.Exchange {
@@ -18,6 +22,9 @@ func Steps(up host.Uplink) host.Plan {
 	actions = append(actions, host.ActionBridge, host.ActionDress, host.ActionCopy, host.ActionJoin, host.ActionSwitch)
 	if up.Userspace {
 		actions = append(actions, host.ActionIsolate)
+	}
+	if up.Managed {
+		actions = append(actions, host.ActionQuiet)
 	}
 	actions = append(actions, host.ActionBare)
 	if up.Exchange {

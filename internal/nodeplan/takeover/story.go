@@ -15,7 +15,7 @@ func (r *Result) Story() string {
 	var out strings.Builder
 	for i, step := range r.Plan.Steps {
 		fmt.Fprintf(&out, "%d. %s\n", i+1, step.Text())
-		for _, line := range shortened(r.about(step.Action)) {
+		for _, line := range shortened(r.about(step)) {
 			out.WriteString("     " + line + "\n")
 		}
 		if undoing := step.Undoing(); undoing != "" {
@@ -36,13 +36,18 @@ func (r *Result) Notes() (out []string) {
 	for _, name := range r.Absent {
 		out = append(out, name+" of vlanInterfaces is not on this node")
 	}
+	if zone := r.profile.Zone; zone != "" && r.Uplink.Managed {
+		out = append(out, fmt.Sprintf("zone %s of firewalld has %s and not %s: add that to it, if firewalld runs", zone, r.Uplink.NIC, r.Uplink.Bridge))
+	}
 	return out
 }
 
 // about is what of the NIC's belongings a step is about.
-func (r *Result) about(action host.Action) []string {
+func (r *Result) about(step host.Step) []string {
 	part := host.Belongings{}
-	switch action {
+	switch step.Action {
+	case host.ActionQuiet:
+		return []string{"profile " + r.profile.Name}
 	case host.ActionDress:
 		part.Settings = r.has.Settings
 	case host.ActionCopy:

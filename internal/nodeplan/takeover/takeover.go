@@ -16,8 +16,10 @@ type Input struct {
 	Host host.Snapshot
 	// Has is what the NIC has. After a takeover that is next to nothing.
 	Has host.Belongings
-	// Managed are the devices that NetworkManager manages.
+	// Managed are the devices that NetworkManager manages, and Profile what it keeps
+	// to on the NIC, if that is one of them.
 	Managed []string
+	Profile host.Profile
 	// Lent are the devices in other network namespaces that stand on the NIC.
 	Lent []string
 	// Stands is what was carried out of the provider network, or begun.
@@ -36,8 +38,9 @@ type Result struct {
 	// and the node has not.
 	Stays, Absent []string
 	// Astray is what somebody has put on the NIC although it is taken over.
-	Astray []string
-	has    host.Belongings
+	Astray  []string
+	has     host.Belongings
+	profile host.Profile
 }
 
 // Plan says how the NIC is taken over, or why it cannot be.
@@ -46,13 +49,14 @@ func Plan(in Input) (*Result, *plan.Problem) {
 		up := in.uplink(bridge.Name != host.BridgeOf(in.provider()))
 		return &Result{Uplink: up, Plan: planOf(up, host.ActionKeep, host.ActionMapping), Kept: true}, nil
 	}
-	for _, check := range []func(Input) *plan.Problem{checkBuilt, checkNames, checkNIC, checkBelongings} {
+	for _, check := range []func(Input) *plan.Problem{checkDatapath, checkManaged, checkNames, checkNIC, checkBelongings} {
 		if problem := check(in); problem != nil {
 			return nil, problem
 		}
 	}
 	up := in.uplink(in.Node.Spec.ExchangeLinkName)
-	return &Result{Uplink: up, Plan: Steps(up), Stays: in.vlans(), Absent: in.absent(), Astray: in.astray(up), has: in.Has}, nil
+	up.Managed = in.managed()
+	return &Result{Uplink: up, Plan: Steps(up), Stays: in.vlans(), Absent: in.absent(), Astray: in.astray(up), has: in.Has, profile: in.Profile}, nil
 }
 
 // astray is what the host has on a NIC that is a port of its bridge, but for what

@@ -20,6 +20,7 @@ type document struct {
 	Bridges   []host.Installed
 	Links     []struct{ Name, Kind, Parent, Master, MAC string }
 	Has       host.Belongings
+	Profiles  map[string]host.Profile // by NIC
 }
 
 func TestGolden(t *testing.T) {
@@ -52,6 +53,7 @@ func text(d document, in Input) string {
 	var out strings.Builder
 	for i := range d.Nodes {
 		in.Node = &d.Nodes[i]
+		in.Profile = d.Profiles[in.nic()]
 		fmt.Fprintf(&out, "== %s\n", in.Node.Name)
 		result, problem := Plan(in)
 		switch {
@@ -90,5 +92,37 @@ func TestApprovedStaysApproved(t *testing.T) {
 	}
 	if third.Uplink != first.Uplink {
 		t.Errorf("%+v became %+v", first.Uplink, third.Uplink)
+	}
+}
+
+// TestNetworkManagerComesAndGoes: a plan that stands stays as it was approved, and
+// needs nothing more of the NIC's profile.
+func TestNetworkManagerComesAndGoes(t *testing.T) {
+	node := &kubeovnv1.ProviderNetworkNode{Spec: kubeovnv1.ProviderNetworkNodeSpec{ProviderNetwork: "lan", Interfaces: []string{"eth0"}}}
+	managed := Input{
+		Node: node, Host: host.Snapshot{Links: []host.Link{{Name: "eth0", Index: 2}}}, Managed: []string{"eth0"},
+		Profile: host.Profile{Name: "uplink", IPv4: "manual", IPv6: "disabled", Spares: true},
+	}
+	alone := managed
+	alone.Managed = nil
+	told, problem := Plan(managed)
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	plain, problem := Plan(alone)
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	if told.Plan.Hash() == plain.Plan.Hash() {
+		t.Error("NetworkManager is told something else, or nothing")
+	}
+	managed.Stands, managed.Profile.Resolves, alone.Stands = plain.Plan, true, told.Plan
+	for _, c := range []struct {
+		in   Input
+		want *Result
+	}{{managed, plain}, {alone, told}} {
+		if have, problem := Plan(c.in); problem != nil || have.Plan.Hash() != c.want.Plan.Hash() {
+			t.Errorf("%v: %+v", problem, have)
+		}
 	}
 }

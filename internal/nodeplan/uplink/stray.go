@@ -11,8 +11,9 @@ import (
 // being noted anywhere: somebody has deleted the journal. A shared uplink is told
 // by its pins, or by the alias of its pair; a NIC that is a port, or taken over, by
 // its bridge's marks. A NIC that was to be a port and stands by is told by nothing,
-// and left as it is: up, and the host deaf to it.
-func Strays(on host.Snapshot, pinned []host.Uplink, userspace bool, noted func(provider string) bool) map[string]host.Plan {
+// and left as it is: up, and the host deaf to it. Of one that is taken over
+// NetworkManager has been told if it manages the NIC (managed).
+func Strays(on host.Snapshot, pinned []host.Uplink, userspace bool, managed []string, noted func(provider string) bool) map[string]host.Plan {
 	found := map[string][]host.Uplink{}
 	add := func(up host.Uplink) {
 		known := slices.ContainsFunc(found[up.Provider], func(have host.Uplink) bool { return have.NIC == up.NIC })
@@ -22,7 +23,7 @@ func Strays(on host.Snapshot, pinned []host.Uplink, userspace bool, noted func(p
 		link, _ := on.NIC(up)
 		up.Index, up.MTU, up.Userspace = link.Index, link.MTU, userspace
 		if up.Attachment == host.AttachTakeover {
-			up.MAC = link.MAC
+			up.MAC, up.Managed = link.MAC, !up.Exchange && slices.Contains(managed, up.NIC)
 		}
 		found[up.Provider] = append(found[up.Provider], up)
 	}

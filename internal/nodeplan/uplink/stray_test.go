@@ -27,7 +27,7 @@ func TestStrays(t *testing.T) {
 		},
 	}
 	pinned := []host.Uplink{first, second, host.SharedUplink("lan", "eth8")}
-	strays := Strays(on, pinned, true, func(provider string) bool { return provider == "lan" })
+	strays := Strays(on, pinned, true, nil, func(provider string) bool { return provider == "lan" })
 	if len(strays) != 4 {
 		t.Errorf("%d strays: %+v", len(strays), strays)
 	}

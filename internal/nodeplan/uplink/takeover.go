@@ -13,7 +13,7 @@ func (in Input) first() candidate { return candidate{Input: in, nic: in.Node.Spe
 // takeover is what the plan of one depends on.
 func (c candidate) takeover() takeover.Input {
 	return takeover.Input{
-		Node: c.Node, Host: c.Host, Has: c.Has, Managed: c.Managed, Lent: c.Lent[c.nic],
+		Node: c.Node, Host: c.Host, Has: c.Has, Managed: c.Managed, Profile: c.Profile, Lent: c.Lent[c.nic],
 		Stands: c.Stands[c.provider()], Userspace: c.Userspace,
 	}
 }

@@ -40,6 +40,9 @@ type Input struct {
 	Stands map[string]host.Plan
 	// Managed are the devices that NetworkManager manages.
 	Managed []string
+	// Profile is what NetworkManager keeps to on the NIC, if it manages that. Only a
+	// takeover asks (Input.Moves).
+	Profile host.Profile
 	// Lent are the devices in other network namespaces that stand on a NIC, by NIC;
 	// of one that has joined nobody asks.
 	Lent map[string][]string
