@@ -47,7 +47,7 @@ func TestStrays(t *testing.T) {
 	}
 	on.Bridges[0].RSTP = true
 	port.RSTP, port.Place, other.RSTP, other.Place = true, 1, true, 2
-	if got := Strays(on, nil, true, func(string) bool { return false })["port"].Uplinks(); !slices.Equal(got, []host.Uplink{port, other}) {
+	if got := Strays(on, nil, true, nil, func(string) bool { return false })["port"].Uplinks(); !slices.Equal(got, []host.Uplink{port, other}) {
 		t.Errorf("by a bridge in a spanning tree:\n%+v", got)
 	}
 	if got := strays["bare"].Text(); got != "1. add bridge br-bare of the userspace datapath\n2. map network bare to br-bare\n" {
