@@ -26,6 +26,10 @@ type Profile struct {
 	// Resolves tells that the host's name servers or search domains are the
 	// profile's, and go from /etc/resolv.conf with its addresses.
 	Resolves bool
+	// Probes tells that, whenever the profile is activated, its addresses of IPv4 are
+	// used only once nobody else was heard to have them, and its gateway is routed to
+	// by the device alone as long.
+	Probes bool
 	// Zone is firewalld's for the device, where the profile names one.
 	Zone string
 	// Spares tells that this NetworkManager can be told to take from a device no

@@ -84,6 +84,7 @@ func (o objects) profile(active map[string]dbus.Variant, stored settings) host.P
 		IPv4:     stored.method("ipv4"),
 		IPv6:     stored.method("ipv6"),
 		Resolves: stored.names() && !o.resolvesAnyway(),
+		Probes:   stored["ipv4"]["dad-timeout"].Value() != int32(0),
 		Zone:     value[string](stored["connection"], "zone"),
 		Spares:   spares,
 	}

@@ -107,8 +107,11 @@ func TestProfile(t *testing.T) {
 	named := uplinkProfile()
 	named["ipv4"]["dns-data"] = variant([]string{"192.0.2.53"})
 	connection := active("uplink", "/", "/")[activeInterface]
-	plain := host.Profile{Name: "uplink", IPv4: "manual", IPv6: "manual", Zone: "trusted", Spares: true}
-	resolves := plain
+	plain := host.Profile{Name: "uplink", IPv4: "manual", IPv6: "manual", Probes: true, Zone: "trusted", Spares: true}
+	resolves, once := plain, plain
+	once.Probes = false
+	atOnce := uplinkProfile()
+	atOnce["ipv4"]["dad-timeout"] = variant(int32(0))
 	resolves.Resolves = true
 	for name, c := range map[string]struct {
 		all    objects
@@ -121,6 +124,7 @@ func TestProfile(t *testing.T) {
 		"servers for a part": {objects{managerPath: manager(servers("example.org")), resolverPath: resolver("dnsmasq")}, named, resolves},
 		"names of devices":   {objects{managerPath: manager(servers("*")), resolverPath: resolver("systemd-resolved")}, named, resolves},
 		"names of others":    {objects{managerPath: manager(nil), resolverPath: resolver("none")}, named, plain},
+		"at once":            {objects{managerPath: manager(nil)}, atOnce, once},
 		"who knows":          {objects{managerPath: manager(nil)}, named, resolves},
 	} {
 		if diff := cmp.Diff(c.want, c.all.profile(connection, c.stored)); diff != "" {

@@ -135,4 +135,6 @@ func (a addressing) global(on device) (out []message, err error) {
 	return out, err
 }
 
+func isOfLink(address message) bool { return address.family() == unix.AF_INET6 && !isGlobal(address) }
+
 func isGlobal(address message) bool { return address.header[addressScope] == unix.RT_SCOPE_UNIVERSE }

@@ -3,6 +3,7 @@ package takeover
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"hawser/internal/host"
 )
@@ -26,6 +27,13 @@ func (m mover) copy(step host.Step) error {
 	has, err := m.goodsOr(step, nic, bridge, goods.isNobody)
 	if err != nil {
 		return err
+	}
+	there, err := m.addresses(bridge)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(there, isOfLink) { // another, by now, is the kernel's alone
+		has.addresses = slices.DeleteFunc(has.addresses, isOfLink)
 	}
 	if err := m.hand(has, nic, bridge); err != nil {
 		return err
@@ -67,7 +75,7 @@ func (m mover) bare(u host.Uplink) error {
 		return err
 	}
 	has, err := m.goods(nic)
-	if err != nil || (len(has.addresses) == 0 && len(has.rules) == 0 && !isLooser(bridge.name, nic.name)) {
+	if err != nil || (len(has.addresses) == 0 && len(has.rules) == 0 && !isLoose(bridge.name)) {
 		return err
 	}
 	if err := tighten(bridge.name, nic.name); err != nil {

@@ -106,11 +106,7 @@ func copySettings(from, to string) error {
 // loosen lets a device hear what is answered by another one.
 func loosen(device string) error { return write(fmt.Sprintf(reversePath, device), loose) }
 
-// isLooser tells of a device that it has been loosened, and another not.
-func isLooser(device, like string) bool {
-	now := read(fmt.Sprintf(reversePath, device))
-	return now == loose && now != read(fmt.Sprintf(reversePath, like))
-}
+func isLoose(device string) bool { return read(fmt.Sprintf(reversePath, device)) == loose }
 
 // tighten gives a device another one's rp_filter.
 func tighten(device, like string) error {

@@ -36,7 +36,13 @@ func (r *Result) Notes() (out []string) {
 	for _, name := range r.Absent {
 		out = append(out, name+" of vlanInterfaces is not on this node")
 	}
-	if zone := r.profile.Zone; zone != "" && r.Uplink.Managed {
+	if !r.Uplink.Managed {
+		return out
+	}
+	if r.profile.Probes {
+		out = append(out, fmt.Sprintf("set ipv4.dad-timeout of profile %s to 0: else the gateway is out of reach for as long whenever NetworkManager activates it, as when that is restarted", r.profile.Name))
+	}
+	if zone := r.profile.Zone; zone != "" {
 		out = append(out, fmt.Sprintf("zone %s of firewalld has %s and not %s: add that to it, if firewalld runs", zone, r.Uplink.NIC, r.Uplink.Bridge))
 	}
 	return out
