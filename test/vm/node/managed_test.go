@@ -159,12 +159,13 @@ func names(t testing.TB) string {
 	return sh(t, "grep -v '^#' /etc/resolv.conf || true")
 }
 
-// view is what people and NetworkManager see of the NIC.
+// view is what people and NetworkManager see of the NIC, whatever the order in which
+// addresses came to it.
 func (m *managedTaken) view() string {
 	m.t.Helper()
 	return m.devices() + "\n" + sh(m.t, "%s", strings.ReplaceAll(`ip -j address show dev NIC | jq -S '.[0] | {operstate, mtu, address, addr_info}'
 		for family in -4 -6; do ip $family route show table all | { grep -w NIC || true; } | sort; ip $family rule show; done
-		nmcli -t -f GENERAL.STATE,GENERAL.CONNECTION,IP4,IP6 device show NIC | sort
+		nmcli -t -f GENERAL.STATE,GENERAL.CONNECTION,IP4,IP6 device show NIC | sed 's/\[[0-9]*\]//' | sort
 		nmcli -t -f connection,ipv4,ipv6 connection show uplink | grep -v timestamp
 		grep -s . -r /proc/sys/net/ipv4/conf/NIC /proc/sys/net/ipv6/conf/NIC | sort || true
 		ovs-vsctl list-br | grep -vx br-int || true`, "NIC", m.nic)) + "\n" + names(m.t)
