@@ -126,3 +126,22 @@ func TestNetworkManagerComesAndGoes(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkPlan is the time to plan a takeover of a NIC with a thousand routes, and to
+// tell its story.
+func BenchmarkPlan(b *testing.B) {
+	in := Input{
+		Node: &kubeovnv1.ProviderNetworkNode{Spec: kubeovnv1.ProviderNetworkNodeSpec{ProviderNetwork: "lan", Interfaces: []string{"eth0"}, ExchangeLinkName: true}},
+		Host: host.Snapshot{Links: []host.Link{{Name: "eth0", Index: 2, MTU: 1500}}},
+		Has:  host.Belongings{Addresses: []host.HeldAddress{{Prefix: netip.MustParsePrefix("192.0.2.10/24")}}},
+	}
+	for i := range 1000 {
+		prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
+		in.Has.Routes = append(in.Has.Routes, host.HeldRoute{Prefix: prefix, Table: 254})
+	}
+	for b.Loop() {
+		if result, problem := Plan(in); problem != nil || result.Story() == "" || result.Plan.Hash() == "" {
+			b.Fatal(problem)
+		}
+	}
+}
