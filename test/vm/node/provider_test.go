@@ -3,11 +3,13 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kubeovnv1 "hawser/api/v1"
@@ -98,6 +100,25 @@ func (n *network) put(object client.Object) {
 	}
 	n.objects = append(n.objects, object)
 	n.t.Cleanup(func() { _ = api(n.t).Delete(context.Background(), object) })
+}
+
+// exclude has the network leave the node out, and waits until that has let go.
+func (n *network) exclude() {
+	n.t.Helper()
+	pn := &kubeovnv1.ProviderNetwork{ObjectMeta: metav1.ObjectMeta{Name: n.name}}
+	out := fmt.Sprintf(`{"spec":{"excludeNodes":[%q]}}`, first.name)
+	if err := api(n.t).Patch(n.t.Context(), pn, client.RawPatch(types.MergePatchType, []byte(out))); err != nil {
+		n.t.Fatal(err)
+	}
+	part := &kubeovnv1.ProviderNetworkNode{ObjectMeta: metav1.ObjectMeta{Name: n.name + "." + first.name}}
+	for deadline := time.Now().Add(patience); ; time.Sleep(300 * time.Millisecond) {
+		if err := api(n.t).Get(n.t.Context(), client.ObjectKeyFromObject(part), part); apierrors.IsNotFound(err) {
+			return
+		}
+		if time.Now().After(deadline) {
+			n.t.Fatalf("%s is still in after %v: %+v", part.Name, patience, part.Status)
+		}
+	}
 }
 
 // leave takes all away, the last first, and waits until nothing is left: the

@@ -84,7 +84,8 @@ const (
 )
 
 // TestTakeoverOfABackup is the same where the other router is the master: it stays that,
-// the machine goes on waiting for its silence, and nobody speaks in its name.
+// the machine goes on waiting for its silence, and nobody speaks in its name. The node is
+// excluded then, and lets go as when the network is deleted.
 func TestTakeoverOfABackup(t *testing.T) {
 	takeoverScene(t, 50)
 	await(t, waiting)
@@ -104,7 +105,8 @@ func TestTakeoverOfABackup(t *testing.T) {
 		})
 		n.taken()
 	}))
-	waits(costs(t, "giving back", n.leave))
+	waits(costs(t, "giving back, excluded", n.exclude))
+	n.leave()
 	if diff := cmp.Diff(before, belongings(t)); diff != "" {
 		t.Errorf("the machine is not as it was (-before +after):\n%s", diff)
 	}
