@@ -170,19 +170,25 @@ func TestTwoLANs(t *testing.T) {
 			p.plugPod()
 			p.separate()
 			p.joined(first)
-			p.node.DB.VSCtl("del-port", "br-lan", "pod")
-			p.leaves()
-			p.node.Daemon.Sync()
-			netnstest.IP(t, "link set nic2 down") // ovs-vswitchd may have written flags back that it read before us
-			if after := p.nics(); after != before {
-				t.Errorf("the NICs were\n%s\nand are\n%s", before, after)
-			}
+			p.leavesAs(before)
 			for _, wire := range p.wires {
 				if n := wire.Count(lantest.IsBPDU); n > 0 {
 					t.Errorf("%d BPDUs left a NIC", n)
 				}
 			}
 		})
+	}
+}
+
+// leavesAs takes pod and network away, and wants the NICs as they were.
+func (p *plant) leavesAs(before string) {
+	p.t.Helper()
+	p.node.DB.VSCtl("del-port", "br-lan", "pod")
+	p.leaves()
+	p.node.Daemon.Sync()
+	netnstest.IP(p.t, "link set nic2 down") // ovs-vswitchd may have written flags back that it read before us
+	if after := p.nics(); after != before {
+		p.t.Errorf("the NICs were\n%s\nand are\n%s", before, after)
 	}
 }
 
